@@ -1,0 +1,135 @@
+"""What a file's own header says, read independently of the decoder.
+
+libsndfile trims the length that a header promises to the bytes that are there, without a word. An archive job
+must not label the first minute of a cut recording as if it were the whole, so the promise is read here.
+"""
+
+import math
+import re
+import struct
+
+from emoboost.source import Source
+
+PLACEHOLDER = 0x7FFFF000
+"""Programs that write to a pipe cannot know the length and put this (sox), 0x80000000 (arecord) or 0xFFFFFFFF
+(ffmpeg): 32 bits that promise 2 GiB or more count as no promise."""
+
+_BYTE_ORDER = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">", b"FORM": ">"}
+_MOST_CHUNKS = 1_000
+
+_OTHER_CONTAINERS = (
+    (4, b"ftyp", "MPEG-4 (m4a, mp4)"),
+    (0, b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
+    (0, b"\x30\x26\xb2\x75", "Windows Media (wma)"),
+    (0, b"#!AMR", "AMR"),
+    (0, b"FLV", "Flash video"),
+    (0, b"\xff\xf1", "AAC (ADTS)"),
+    (0, b"\xff\xf9", "AAC (ADTS)"),
+    (0, b"MAC ", "Monkey's Audio (ape)"),
+    (0, b"wvPk", "WavPack"),
+    (0, b"ajkg", "Shorten"),
+    (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"%PDF", "PDF"),
+    (8, b"AVI ", "AVI video"),
+)
+
+
+def has_header(source: Source) -> bool:
+    """Whether a container made of chunks is whole up to its samples; True for every other container."""
+    return source.read_at(0, 4) not in _BYTE_ORDER or _samples_chunk(source) is not None
+
+
+def promised_share(source: Source) -> float:
+    """How much audio the header promises, as a multiple of what the file holds.
+
+    1.0 when the promise is kept or there is none, infinity when the file ends before its first sample.
+    Known for WAV, RF64, AIFF, AU and NIST SPHERE. FLAC and MP3 need no such check, as the decoder keeps their
+    promise; Ogg makes none.
+    """
+    magic = source.read_at(0, 4)
+    if magic in _BYTE_ORDER:
+        chunk = _samples_chunk(source)
+    elif magic == b".snd":
+        chunk = _au_samples(source)
+    elif magic == b"NIST":
+        chunk = _nist_samples(source)
+    else:
+        return 1.0
+    if chunk is None:
+        return math.inf
+    offset, promised = chunk
+    present = max(source.size - offset, 0)
+    if promised is None or promised <= present:
+        return 1.0
+    return promised / present if present else math.inf
+
+
+def unclosed_bytes(source: Source) -> int:
+    """Bytes that follow a header which says 0 bytes of samples: the recorder never closed the file."""
+    if source.read_at(0, 4) not in _BYTE_ORDER:
+        return 0
+    chunk = _samples_chunk(source)
+    return max(source.size - chunk[0], 0) if chunk is not None and chunk[1] == 0 else 0
+
+
+def describe(head: bytes) -> str:
+    """Name what a file that is no audio for us begins like.
+
+    >>> describe(b"Speaker 1: hello")
+    "text ('Speaker 1: hello')"
+    >>> describe(bytes(4) + b"ftypM4A ")
+    'MPEG-4 (m4a, mp4)'
+    """
+    for offset, magic, name in _OTHER_CONTAINERS:
+        if head[offset : offset + len(magic)] == magic:
+            return name
+    if not head.strip(b"\0"):
+        return "nothing but zero bytes"
+    # The last characters of the excerpt may be cut in two.
+    text = head.decode("utf-8", "ignore")
+    if len(text.encode()) >= len(head) - 3 and all(letter.isprintable() or letter.isspace() for letter in text):
+        return f"text ({text.strip().splitlines()[0][:24]!r})"
+    return f"an unknown format (first bytes {head[:8].hex(' ')})"
+
+
+def _samples_chunk(source: Source) -> tuple[int, int | None] | None:
+    """Byte where the samples of a chunked container begin, and the bytes of them that it promises, if any."""
+    magic = source.read_at(0, 4)
+    header, wanted = struct.Struct(f"{_BYTE_ORDER[magic]}4sI"), b"SSND" if magic == b"FORM" else b"data"
+    offset, long_length = 12, None
+    for _ in range(_MOST_CHUNKS):
+        head = source.read_at(offset, header.size)
+        if len(head) < header.size:
+            return None
+        name, length = header.unpack(head)
+        offset += header.size
+        if name == b"ds64":
+            long_length = int.from_bytes(source.read_at(offset + 8, 8), "little")
+        if name == b"SSND" == wanted:
+            # Two numbers of four bytes precede the samples and are counted.
+            return offset + 8, _promise(max(length - 8, 0))
+        if name == wanted:
+            return offset, _promise(length) if long_length is None or length != 0xFFFFFFFF else long_length
+        offset += length + length % 2
+    return None
+
+
+def _promise(length: int) -> int | None:
+    return length if length < PLACEHOLDER else None
+
+
+def _au_samples(source: Source) -> tuple[int, int | None]:
+    offset, length = struct.unpack(">II", source.read_at(4, 8).ljust(8, b"\0"))
+    return offset, _promise(length)
+
+
+def _nist_samples(source: Source) -> tuple[int, int] | None:
+    """NIST SPHERE: a header of text in which `sample_count` counts samples of one channel."""
+    text = source.read_at(0, 1_024)
+    fields = {name: int(value) for name, value in re.findall(rb"(\w+) -i (\d+)", text)}
+    lines = text.split(b"\n", 2)
+    needed = (b"sample_count", b"sample_n_bytes", b"channel_count")
+    if len(lines) < 2 or not lines[1].strip().isdigit() or not all(name in fields for name in needed):
+        return None
+    return int(lines[1]), math.prod(fields[name] for name in needed)

@@ -1,0 +1,72 @@
+"""What can go wrong, in the words of the person who has to mend it.
+
+Two kinds: an `EmoboostError` ends a command with a stated exit code; an `AudioError` belongs to one utterance and
+becomes a row of the output, never the end of a job.
+"""
+
+from enum import StrEnum
+
+
+class EmoboostError(Exception):
+    """A failure that ends a command. The message names the input and the fix; no traceback is needed."""
+
+    exit_code = 1
+
+
+class UsageError(EmoboostError):
+    """A bad argument, found before any work started."""
+
+    exit_code = 2
+
+
+class ManifestError(UsageError):
+    """The manifest cannot be used as it is; the message lists file, line, column, value and fix."""
+
+
+class ModelError(UsageError):
+    """A model folder is missing, damaged, or of another version."""
+
+
+class OutputError(UsageError):
+    """The output folder cannot be written, or holds the result of another run."""
+
+
+class AudioErrorType(StrEnum):
+    """The closed list of reasons why an utterance has no label; `FIXES` says what to do about each."""
+
+    NOT_FOUND = "not_found"
+    PERMISSION = "permission"
+    UNREADABLE = "unreadable"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    EMPTY = "empty"
+    OUTSIDE_FILE = "outside_file"
+    TRUNCATED = "truncated"
+    NOT_FINITE = "not_finite"
+    TOO_LONG = "too_long"
+    NO_CHANNEL = "no_channel"
+
+
+FIXES: dict[AudioErrorType, str] = {
+    AudioErrorType.NOT_FOUND: "check the path; relative paths are relative to the manifest's folder",
+    AudioErrorType.PERMISSION: "let the user who runs the job read the file",
+    AudioErrorType.UNREADABLE: "read the file by hand; the disk, the mount or the store returned an error",
+    AudioErrorType.UNSUPPORTED_FORMAT: "convert it, for example: ffmpeg -i IN -ar 16000 OUT.flac",
+    AudioErrorType.EMPTY: "the file or the span holds no audio; remove it or record it again",
+    AudioErrorType.OUTSIDE_FILE: "correct start and end in the manifest; they are seconds from the file's start",
+    AudioErrorType.TRUNCATED: "copy the file again; it ends before the length its header promises",
+    AudioErrorType.NOT_FINITE: "the file holds NaN or Inf samples; export it again as integer PCM",
+    AudioErrorType.TOO_LONG: "cut it into spans (columns start and end), or raise --max-duration",
+    AudioErrorType.NO_CHANNEL: "channels are counted from 0; correct the channel column or --channel",
+}
+
+
+class AudioError(Exception):
+    """One utterance cannot be read. `type` is from the closed list; the message names the uri and what was found."""
+
+    def __init__(self, error_type: AudioErrorType, message: str) -> None:
+        super().__init__(error_type, message)
+        self.type = error_type
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message

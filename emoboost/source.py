@@ -1,0 +1,135 @@
+"""The bytes of a recording, on a local disk or in a store, opened with limited trust."""
+
+import contextlib
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from emoboost.errors import AudioError, AudioErrorType
+from emoboost.storage import is_url
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+class Source:
+    """A seekable file whose first error is kept.
+
+    libsndfile calls `read`, `seek` and `tell` from C for files of a store. An exception cannot cross it: the
+    decoder would see an early end of the file and report a cut recording. So the exception waits in `error`
+    for whoever asked the decoder.
+    """
+
+    def __init__(self, file: BinaryIO, *, is_local: bool) -> None:
+        self._file = file
+        self.error: Exception | None = None
+        try:
+            self.size = file.seek(0, io.SEEK_END)
+            """Bytes."""
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        self.decoder_input: int | Source = file.fileno() if is_local else self
+        """What the decoder reads from: the descriptor of a local file, which is faster, or this object."""
+
+    def read(self, count: int) -> bytes:
+        """At most `count` bytes from here; none when that fails."""
+        try:
+            return self._file.read(count)
+        except Exception as error:
+            self.error = self.error or error
+            return b""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a byte; a place before the first, which a damaged header can ask for, is nowhere to go."""
+        if whence == io.SEEK_SET and offset < 0:
+            return self.tell()
+        try:
+            return self._file.seek(offset, whence)
+        except Exception as error:
+            self.error = self.error or error
+            return self._file.tell()
+
+    def tell(self) -> int:
+        """The byte that the next read starts with."""
+        return self._file.tell()
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """At most `count` bytes from byte `offset` on."""
+        self.seek(offset)
+        return self.read(count)
+
+    def close(self) -> None:
+        """Give the file back; its content was only read, so what goes wrong here changes nothing."""
+        with contextlib.suppress(Exception):
+            self._file.close()
+
+
+def open_source(location: str) -> Source:
+    """Open a local path or any fsspec URL for reading.
+
+    Only regular files are opened: a folder, pipe or device is refused at once, without waiting for a writer.
+
+    Raises:
+        AudioError: `unreadable`, this is something else than a file.
+        Exception: whatever the operating system or the store says; `audio_errors` gives it a type.
+    """
+    path = location
+    if is_url(location):
+        import fsspec
+        from fsspec.implementations.local import LocalFileSystem
+
+        filesystem, path = fsspec.core.url_to_fs(location)
+        if not isinstance(filesystem, LocalFileSystem):
+            return Source(filesystem.open(path, "rb"), is_local=False)
+    # Non-blocking, because the plain open of a pipe waits for a writer. It means nothing for a regular file.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
+        raise audio_error(AudioErrorType.UNREADABLE, location, f"is {kind}, not a file; name the recording itself")
+    return Source(os.fdopen(descriptor, "rb", buffering=0), is_local=True)
+
+
+def audio_error(error_type: AudioErrorType, location: str, found: str) -> AudioError:
+    """An error whose message says where and what was found; what to do is in `errors.FIXES`."""
+    return AudioError(error_type, f"{location}: {found}")
+
+
+@contextlib.contextmanager
+def audio_errors(location: str) -> Iterator[None]:
+    """Turn every exception of the operating system, a store or a decoder into an `AudioError`.
+
+    Not `MemoryError`: it speaks of the machine, and another attempt may succeed.
+    """
+    try:
+        yield
+    except (AudioError, MemoryError):
+        raise
+    except Exception as error:
+        error_type, found = _explain(error)
+        raise audio_error(error_type, location, found) from error
+
+
+def _explain(error: Exception) -> tuple[AudioErrorType, str]:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return AudioErrorType.NOT_FOUND, "there is no such file"
+    if isinstance(error, PermissionError):
+        return AudioErrorType.PERMISSION, f"may not be read by this user ({_reason(error)})"
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return AudioErrorType.NOT_FOUND, "there is no such file; its name is longer than a file's can be"
+    return AudioErrorType.UNREADABLE, f"cannot be read ({_reason(error)})"
+
+
+def _reason(error: Any) -> str:
+    return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"

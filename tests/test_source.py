@@ -1,0 +1,129 @@
+"""Where the bytes come from: paths, permissions, URLs, a store that fails."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar
+
+import fsspec
+import numpy as np
+import pytest
+from bad_audio import PROTECTED, RATE, Difficult, make_bad_audio, obey_permissions
+from reading import CLIP, REPOSITORY, read, refusal, samples_of, written
+
+from emoboost.audio import open_recording
+from emoboost.errors import AudioError, AudioErrorType
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    return samples_of(CLIP)
+
+
+@pytest.fixture(scope="module")
+def difficult(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Difficult]:
+    return make_bad_audio(tmp_path_factory.mktemp("difficult"), CLIP)
+
+
+def test_permission(difficult: dict[str, Difficult]) -> None:
+    program = "import sys; from emoboost.audio import probe; probe(sys.argv[1])"
+    path = str(difficult[PROTECTED].path)
+    run = subprocess.run(
+        [*obey_permissions(), sys.executable, "-c", program, path],
+        check=False,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 1
+    assert f"AudioError: {path}: may not be read by this user (PermissionError: Permission denied)" in run.stderr
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "clip\0.wav", "/" + "long" * 100, f"{CLIP}/7.wav"])
+def test_strange_paths(path: str) -> None:
+    expected = {
+        "/dev/zero": (AudioErrorType.UNREADABLE, "is a device"),
+        "clip\0.wav": (AudioErrorType.UNREADABLE, "null byte"),
+        f"{CLIP}/7.wav": (AudioErrorType.NOT_FOUND, "no such file"),
+    }.get(path, (AudioErrorType.NOT_FOUND, "longer than a file's can be"))
+    error_type, message = refusal(path)
+    assert error_type is expected[0]
+    assert expected[1] in message
+
+
+def test_file_urls_are_local_files(difficult: dict[str, Difficult], speech: np.ndarray) -> None:
+    np.testing.assert_array_equal(read(f"file://{CLIP}", 1.0, 2.0), speech[16_000:32_000])
+    assert refusal(f"file://{difficult['pipe'].path}")[0] is AudioErrorType.UNREADABLE
+
+
+def test_a_store(speech: np.ndarray) -> None:
+    fsspec.filesystem("memory").pipe_file("/bucket/clip.flac", CLIP.read_bytes())
+    np.testing.assert_array_equal(read("memory://bucket/clip.flac"), speech)
+    np.testing.assert_array_equal(read("memory://bucket/clip.flac", 1.0, 2.0), speech[16_000:32_000])
+    assert refusal("memory://bucket/none.flac")[0] is AudioErrorType.NOT_FOUND
+    assert refusal("nosuchstore://bucket/clip.flac")[0] is AudioErrorType.UNREADABLE
+
+
+class _Store(BaseHTTPRequestHandler):
+    """Serves one file by ranges, until it is told to fail."""
+
+    protocol_version = "HTTP/1.1"
+    fails: ClassVar[bool] = False
+
+    def __init__(self, content: bytes, *arguments: Any) -> None:
+        self.content = content
+        super().__init__(*arguments)
+
+    def do_HEAD(self) -> None:
+        self._answer(200, b"", len(self.content))
+
+    def do_GET(self) -> None:
+        if _Store.fails:
+            self._answer(503, b"", 0)
+            return
+        begin, end = self.headers["Range"].removeprefix("bytes=").split("-")
+        part = self.content[int(begin) : int(end) + 1]
+        self._answer(206, part, len(part), f"bytes {begin}-{int(begin) + len(part) - 1}/{len(self.content)}")
+
+    def _answer(self, status: int, body: bytes, length: int, content_range: str | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.send_header("Accept-Ranges", "bytes")
+        if content_range:
+            self.send_header("Content-Range", content_range)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def store(tmp_path: Path, speech: np.ndarray) -> Iterator[str]:
+    pytest.importorskip("aiohttp", reason="fsspec reads http:// with aiohttp")
+    # More than the 5 MiB which fsspec reads at once.
+    path = written(tmp_path / "long.wav", np.resize(speech, 8_000_000))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Store, path.read_bytes()))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/long.wav"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_store_that_fails_is_not_a_cut_recording(
+    store: str, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with open_recording(store) as recording:
+        np.testing.assert_array_equal(recording.read(0.0, 1.0, None, 600.0), speech[:RATE])
+        with monkeypatch.context() as patch:
+            patch.setattr(_Store, "fails", True)
+            with pytest.raises(AudioError, match="503") as caught:
+                recording.read(0.0, None, None, 600.0)
+            assert caught.value.type is AudioErrorType.UNREADABLE
+        whole = recording.read(0.0, None, None, 600.0)
+        np.testing.assert_array_equal(whole, np.resize(speech, 8_000_000))
+    assert capfd.readouterr().err == ""
