@@ -1,0 +1,72 @@
+"""Types of text columns, found from every value that the manifest has."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def is_integer_text(text: str) -> bool:
+    """Whether text is exactly what an int64 prints.
+
+    >>> [text for text in ("7", "-7", "007", "+7", "7.0", "-0", str(2**63)) if is_integer_text(text)]
+    ['7', '-7']
+    """
+    try:
+        value = int(text)
+    except ValueError:
+        return False
+    return str(value) == text and -(2**63) <= value < 2**63
+
+
+def is_float_text(text: str) -> bool:
+    """Whether text is exactly what Python (and so pandas' `to_csv`) prints for a finite float64.
+
+    >>> [text for text in ("1.5", "1.50", "1", "-0.0", "1e3", "1e-05", "nan", "inf") if is_float_text(text)]
+    ['1.5', '-0.0', '1e-05']
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return repr(value) == text and math.isfinite(value)
+
+
+class TextTypes:
+    """The narrowest type that keeps every value's text, column by column.
+
+    int64 or float64 if every value survives the way there and back, empty text standing for null; string otherwise,
+    and where all values are empty. In a string column empty text stays empty text.
+    """
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self._candidates: dict[str, list[tuple[pa.DataType, Callable[[str], bool]]]] = {
+            name: [(pa.int64(), is_integer_text), (pa.float64(), is_float_text)] for name in columns
+        }
+        self._filled: set[str] = set()
+
+    def see(self, table: pa.Table) -> None:
+        """Take the next rows into account."""
+        for name, candidates in self._candidates.items():
+            if not candidates:
+                continue
+            values = [value for value in table[name].to_pylist() if value]
+            if values:
+                self._filled.add(name)
+                self._candidates[name] = [each for each in candidates if all(map(each[1], values))]
+
+    def of(self, name: str) -> pa.DataType:
+        """The type after all rows so far."""
+        candidates = self._candidates[name]
+        return candidates[0][0] if candidates and name in self._filled else pa.string()
+
+
+def typed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with the columns of `schema` in its types; text becomes the numbers that `TextTypes` decided on."""
+    for field in schema:
+        column = table[field.name]
+        if column.type != field.type:
+            column = pc.if_else(pc.equal(column, ""), None, column).cast(field.type)
+        table = table.set_column(table.schema.get_field_index(field.name), field, column)
+    return table

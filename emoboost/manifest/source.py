@@ -1,0 +1,155 @@
+"""What every kind of manifest is to the rest of the package: rows with positions, and a hash."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Self
+
+import numpy as np
+import pyarrow as pa
+
+from emoboost.errors import ManifestError
+from emoboost.manifest.problems import Problem
+from emoboost.storage import is_url
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+BATCH_ROWS = 4_096
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Consecutive rows of a manifest, as they are."""
+
+    table: pa.Table
+    positions: np.ndarray
+    """(n,) int64: where each row of the table begins; see `Source.unit`."""
+    problems: tuple[Problem, ...] = ()
+    """Rows of this stretch that are missing from the table, because they could not be read."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A manifest that can be read from its beginning any number of times."""
+
+    name: str
+    """As the user wrote it."""
+    base: str
+    """Absolute folder or URL that relative uris start from."""
+    unit: str
+    """What positions count, from 1: `line` or `row`."""
+    schema: pa.Schema
+    """Its columns; only text when `is_text`."""
+    is_text: bool
+    """Whether the types of carried columns are to be found from their values."""
+    read: Callable[[int | None], Iterator[Rows]]
+    """The first so many rows, or all."""
+    digest: Callable[[], str]
+    """SHA-256 of its bytes, or of the sorted listing, in hex; reads all of it."""
+    empty: str
+    """What is wrong when there is no row."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a manifest lies, local or in any store that fsspec knows."""
+
+    given: str
+    """As the user wrote it."""
+    filesystem: "AbstractFileSystem"
+    path: str
+    """In the file system's own terms; absolute when local."""
+    kind: str | None
+    """`file`, `directory`, `other` (a pipe or device), or None when there is nothing."""
+
+    @classmethod
+    def at(cls, given: str) -> Self:
+        """Look there.
+
+        Raises:
+            ManifestError: the place cannot be reached; the message holds the reason.
+        """
+        filesystem, path = resolve_place(given)
+        try:
+            kind = str(filesystem.info(path)["type"])
+        except (FileNotFoundError, NotADirectoryError):
+            kind = None
+        except Exception as error:
+            raise ManifestError(f"{given}: cannot be read ({_reason(error)})") from error
+        return cls(given, filesystem, path, kind)
+
+    @property
+    def parent(self) -> str:
+        """The absolute folder or URL that holds it."""
+        return self.given.rsplit("/", 1)[0] if is_url(self.given) else str(Path(self.path).parent)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Its bytes, seekable.
+
+        Raises:
+            ManifestError: opening or reading fails, also later inside the `with` block.
+        """
+        with self.explained(), self.filesystem.open(self.path, "rb") as file:
+            yield file
+
+    @contextlib.contextmanager
+    def open_text(self) -> Iterator[IO[str]]:
+        """Its text as UTF-8 without the byte order mark; bytes that are not UTF-8 become lone surrogates.
+
+        Raises:
+            ManifestError: opening or reading fails, also later inside the `with` block.
+        """
+        kind = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
+        with self.explained(), self.filesystem.open(self.path, "r", **kind) as file:
+            yield file
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn a failing disk or store into an error for people."""
+        try:
+            yield
+        except OSError as error:
+            raise ManifestError(f"{self.given}: cannot be read ({_reason(error)})") from error
+
+    def digest(self) -> str:
+        """SHA-256 of its bytes, in hex."""
+        digest = hashlib.sha256()
+        with self.open() as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+
+def resolve_place(given: str) -> "tuple[AbstractFileSystem, str]":
+    """File system and path of a local path or URL; it need not exist.
+
+    Raises:
+        ManifestError: no such kind of store, or its package is not installed.
+    """
+    import fsspec
+
+    if not is_url(given):
+        return fsspec.filesystem("file"), str(Path(given).expanduser().absolute())
+    try:
+        filesystem, path = fsspec.core.url_to_fs(given)
+    except ImportError as error:
+        raise ManifestError(
+            f"{given}: {error}; for s3:// run: pip install 'emoboost-batch[s3]', for others the package it names"
+        ) from error
+    except Exception as error:
+        raise ManifestError(f"{given}: cannot be read ({_reason(error)})") from error
+    return filesystem, str(path)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether text has no lone surrogate, which stands for a byte that is not UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
