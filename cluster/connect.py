@@ -1,0 +1,123 @@
+"""Joining a Ray cluster, or starting a private one for the length of a job."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.resources import GIB, Layout, Node, layout_for
+from emoboost.errors import EmoboostError
+
+OBJECT_STORE_BYTES = GIB // 2
+NO_PROGRESS_SECONDS = 1_800
+PRIVATE_ENVIRONMENT: Mapping[str, str] = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "OMP_NUM_THREADS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the job runs."""
+
+    address: str | None
+    """None for a private Ray on this machine."""
+    nodes: tuple[Node, ...]
+
+    @property
+    def layout(self) -> Layout:
+        """How the stages share it."""
+        return layout_for(self.nodes)
+
+    def describe(self) -> str:
+        """One line for people: nodes, CPUs, GPUs."""
+        cpus, gpus = sum(node.cpus for node in self.nodes), sum(node.gpus for node in self.nodes)
+        place = f"Ray cluster at {self.address}" if self.address else "this machine (private Ray)"
+        return f"{place}: {len(self.nodes)} node{'s' * (len(self.nodes) != 1)}, {cpus:g} CPUs, {gpus:g} GPUs"
+
+
+@contextlib.contextmanager
+def connected(address: str | None) -> Iterator[Cluster]:
+    """A connection to Ray for the length of the context.
+
+    Without an address (and without `RAY_ADDRESS`) a private Ray starts on this machine: no dashboard, no usage
+    reporting, a random token that only this process and its workers know, its files in a temporary folder. SIGTERM
+    raises KeyboardInterrupt, as Ctrl-C does.
+
+    Raises:
+        EmoboostError: the cluster cannot be reached.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    temporary = None
+    if address is None:
+        temporary = tempfile.mkdtemp(prefix="emoboost-")
+        os.environ.update(PRIVATE_ENVIRONMENT)
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    import ray
+
+    try:
+        _init(address, temporary)
+        previous = signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            yield Cluster(address, tuple(_node(entry) for entry in ray.nodes() if entry["Alive"]))
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+    finally:
+        ray.shutdown()
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def streaming_context() -> None:
+    """Settings of Ray Data for this process: a shard is a block, nothing is printed, nothing waits for ever."""
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    # None: a block is neither split nor merged on its way, so that one row stays one shard.
+    context.target_max_block_size = None
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.execution_no_progress_timeout_s = NO_PROGRESS_SECONDS
+
+
+def _init(address: str | None, temporary: str | None) -> None:
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address is None:
+        ray.init(
+            address="local",
+            # Shares of two processors are the least that both stages fit into.
+            num_cpus=max(2, len(os.sched_getaffinity(0))),
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=temporary,
+            **quiet,
+        )
+        return
+    try:
+        ray.init(address=address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise EmoboostError(
+            f"no Ray cluster answers at {address} ({first}); check --ray-address or RAY_ADDRESS and, when the cluster "
+            "asks for one, RAY_AUTH_MODE=token with RAY_AUTH_TOKEN"
+        ) from error
+
+
+def _node(entry: Mapping[str, Any]) -> Node:
+    resources = entry["Resources"]
+    return Node(resources.get("CPU", 0), resources.get("GPU", 0), resources.get("memory", 0))
+
+
+def _interrupt(number: int, frame: types.FrameType | None) -> None:
+    raise KeyboardInterrupt

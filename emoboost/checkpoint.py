@@ -1,0 +1,146 @@
+"""One folder is one model: config.json, model.safetensors (trained), frozen.safetensors (embedded encoders), README.md.
+
+Nothing is unpickled and nothing is downloaded. Every weight file is checked against the hash in the config before a
+tensor of it is used, and every tensor must be used exactly once.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emoboost.config import ModelConfig
+from emoboost.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from emoboost.model import MsEmoBoost
+
+CONFIG, TRAINED, FROZEN, CARD = "config.json", "model.safetensors", "frozen.safetensors", "README.md"
+DEFAULT_MODEL = "whisper-base-emodb"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model on disk whose config was read and checked, its weights not yet."""
+
+    path: Path
+    config: ModelConfig
+
+    @property
+    def identity(self) -> str:
+        """Name and first 12 hex digits of the SHA-256 over the config, which holds the hash of every weight file."""
+        digest = hashlib.sha256(self.config.to_json().encode()).hexdigest()
+        return f"{self.config.name}@{digest[:12]}"
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files in the folder."""
+        return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
+
+    @property
+    def card(self) -> str:
+        """The model card in Markdown; empty when the folder has none."""
+        file = self.path / CARD
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def bundled_models() -> list[str]:
+    """Names of the models that come with the package, sorted."""
+    root = Path(str(resources.files("emoboost") / "models"))
+    return sorted(path.parent.name for path in root.glob(f"*/{CONFIG}"))
+
+
+def find_model(name_or_folder: str | Path = DEFAULT_MODEL) -> ModelFolder:
+    """A bundled model by name, or any model folder by path.
+
+    Raises:
+        ModelError: there is no such model, or its config cannot be used.
+    """
+    path = Path(name_or_folder).expanduser()
+    bundled = bundled_models()
+    if str(name_or_folder) in bundled:
+        path = Path(str(resources.files("emoboost") / "models" / str(name_or_folder)))
+    elif not path.is_dir():
+        raise ModelError(
+            f"{name_or_folder}: no such model; give a model folder or one of: {', '.join(bundled) or '(none bundled)'}"
+        )
+    file = path / CONFIG
+    if not file.is_file():
+        raise ModelError(f"{path}: not a model folder, {CONFIG} is missing")
+    return ModelFolder(path, ModelConfig.from_json(file.read_text(encoding="utf-8"), str(file)))
+
+
+def load_network(folder: ModelFolder) -> "MsEmoBoost":
+    """The network with its weights, in eval mode, float32, on the CPU.
+
+    Raises:
+        ModelError: a weight file is missing, was changed since training, or does not fit the config.
+    """
+    from emoboost.model import MsEmoBoost
+
+    network = MsEmoBoost(folder.config)
+    tensors = _read_weights(folder, FROZEN, "frozen.") | _read_weights(folder, TRAINED, "head.")
+    expected = network.state_dict()
+    _check_keys(folder, set(expected), set(tensors))
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise ModelError(
+                f"{folder.path}: {name} is {tuple(tensor.shape)}, the config asks for {tuple(expected[name].shape)}"
+            )
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return network.eval()
+
+
+def save_model(
+    path: Path,
+    config: ModelConfig,
+    trained: Mapping[str, "torch.Tensor"],
+    frozen: Mapping[str, "torch.Tensor"],
+) -> ModelFolder:
+    """Write a model folder; the config is written last, so that a folder with one is complete.
+
+    Args:
+        path: the folder; made when missing.
+        config: everything but the weights' hashes, which are filled in.
+        trained: the head's state dict.
+        frozen: the frozen encoders' state dict, in the precision in which it is to be stored.
+    """
+    from safetensors.torch import save
+
+    path.mkdir(parents=True, exist_ok=True)
+    hashes = {}
+    for name, tensors in ((TRAINED, trained), (FROZEN, frozen)):
+        content = save({key: tensor.detach().cpu().contiguous() for key, tensor in sorted(tensors.items())})
+        (path / name).write_bytes(content)
+        hashes[name] = hashlib.sha256(content).hexdigest()
+    complete = dataclasses.replace(config, weights=hashes)
+    (path / CONFIG).write_text(complete.to_json(), encoding="utf-8")
+    return ModelFolder(path, complete)
+
+
+def _read_weights(folder: ModelFolder, name: str, prefix: str) -> dict[str, "torch.Tensor"]:
+    from safetensors.torch import load
+
+    try:
+        content = (folder.path / name).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{folder.path / name}: cannot be read ({error.strerror}); copy the model again") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != folder.config.weights.get(name):
+        raise ModelError(
+            f"{folder.path / name}: SHA-256 is {found[:12]}…, {CONFIG} says "
+            f"{folder.config.weights.get(name, 'nothing')[:12]}…; the file was changed or damaged, copy the model again"
+        )
+    return {prefix + key: tensor for key, tensor in load(content).items()}
+
+
+def _check_keys(folder: ModelFolder, expected: set[str], found: set[str]) -> None:
+    if missing := sorted(expected - found):
+        raise ModelError(f"{folder.path}: tensor {missing[0]} is missing ({len(missing)} in all)")
+    if unknown := sorted(found - expected):
+        raise ModelError(f"{folder.path}: tensor {unknown[0]} is not part of the model ({len(unknown)} in all)")

@@ -1,0 +1,72 @@
+"""The labels of an output in other formats: one table of writers, so that other kinds join."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from emoboost.errors import OutputError
+from emoboost.ledger import Ledger
+
+
+def to_csv(ledger: Ledger, destination: Path) -> int:
+    """Write every finished row, in the manifest's order, as RFC 4180 CSV with a header; returns the number of rows.
+
+    The file appears under its name when it is complete.
+    """
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+
+    rows = 0
+    temporary = destination.with_name(destination.name + ".partial")
+    shards = sorted(ledger.finished())
+    schema = ledger.read_part(shards[0]).schema
+    flat = pa.schema(
+        [field if not pa.types.is_nested(field.type) else field.with_type(pa.string()) for field in schema]
+    )
+    try:
+        with pa_csv.CSVWriter(temporary, flat) as writer:
+            for shard in shards:
+                part = ledger.read_part(shard)
+                columns = [
+                    pa.array(map(_text, part[field.name].to_pylist()), pa.string())
+                    if pa.types.is_nested(field.type)
+                    else part[field.name]
+                    for field in schema
+                ]
+                writer.write_table(pa.Table.from_arrays(columns, schema=flat))
+                rows += len(part)
+        temporary.replace(destination)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return rows
+
+
+WRITERS: Mapping[str, Callable[[Ledger, Path], int]] = {"csv": to_csv}
+"""Kind -> function that writes an output's finished rows to a file and returns how many."""
+
+
+def export(ledger: Ledger, kind: str, destination: Path) -> int:
+    """Write the finished rows of an output.
+
+    Args:
+        ledger: the output.
+        kind: a key of `WRITERS`.
+        destination: the file.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        OutputError: nothing is finished yet, or the destination cannot be written.
+    """
+    if not ledger.finished():
+        raise OutputError(f"{ledger.folder.display}: no part is finished yet; run annotate first")
+    try:
+        return WRITERS[kind](ledger, destination)
+    except OSError as error:
+        raise OutputError(f"{destination}: cannot be written ({error.strerror or error})") from error
+
+
+def _text(value: object) -> str | None:
+    import json
+
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,158 @@
+"""The output folder as its own ledger: a part that exists is done, a part that does not exist is not.
+
+OUTPUT/labels/part-<first 8 of plan hash>-<shard>.parquet    the result, and nothing else in this folder
+OUTPUT/_plan/                                               the plan; plan.json is written last
+OUTPUT/_tmp/  _logs/                                        temporaries of this file system, logs of runs
+OUTPUT/_SUCCESS.json                                        written last, with totals checked against the plan
+"""
+
+import contextlib
+import io
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from emoboost.errors import OutputError
+from emoboost.plan import LENGTH, PLAN_FILE, Plan, read_shard
+from emoboost.storage import Folder
+
+LABELS, PLAN, LOGS, SUCCESS = "labels", "_plan", "_logs", "_SUCCESS.json"
+METADATA_PREFIX = "emoboost."
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """An output folder together with its plan; cheap to pickle."""
+
+    folder: Folder
+    plan: Plan
+
+    @classmethod
+    def create(cls, folder: Folder, plan: Plan, planned: Path) -> Self:
+        """Move a finished plan from the local folder `planned` into the output; plan.json goes last.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        folder.create()
+        for file in sorted(planned.iterdir()):
+            if file.name != PLAN_FILE:
+                folder.replace(f"{PLAN}/{file.name}", file.read_bytes())
+        folder.publish(f"{PLAN}/{PLAN_FILE}", (planned / PLAN_FILE).read_bytes())
+        return cls(folder, plan)
+
+    @classmethod
+    def open(cls, folder: Folder) -> Self | None:
+        """The ledger in this folder, or None when there is no finished plan in it.
+
+        Raises:
+            OutputError: the folder holds files of something else.
+        """
+        name = f"{PLAN}/{PLAN_FILE}"
+        if folder.exists(name):
+            return cls(folder, Plan.from_json(folder.read(name).decode()))
+        foreign = [name for name in folder.names("") if not name.startswith("_")]
+        if foreign:
+            raise OutputError(
+                f"{folder.display}: holds {foreign[0]!r} and is not an output of emoboost-batch; "
+                "choose an empty or new folder with --output"
+            )
+        return None
+
+    def part_name(self, shard: int) -> str:
+        """The one name under which this shard's result can ever appear."""
+        return f"{LABELS}/part-{self.plan.hash[:8]}-{shard:07d}.parquet"
+
+    def shard_table(self, shard: int) -> pa.Table:
+        """The utterances of one shard, as the plan holds them."""
+        return read_shard(self.plan, self._open_plan_file, shard)
+
+    def finished(self) -> set[int]:
+        """The shards whose part exists."""
+        prefix, suffix = f"part-{self.plan.hash[:8]}-", ".parquet"
+        names = self.folder.names(LABELS)
+        return {
+            int(name[len(prefix) : -len(suffix)])
+            for name in names
+            if name.startswith(prefix) and name.endswith(suffix) and name[len(prefix) : -len(suffix)].isdigit()
+        }
+
+    def missing(self) -> list[int]:
+        """The shards that have no part yet, in order."""
+        finished = self.finished()
+        return [shard for shard in range(self.plan.shards) if shard not in finished]
+
+    def remaining(self, shards: Sequence[int]) -> tuple[int, float | None]:
+        """Utterances of these shards, and their seconds of audio where the plan knows all of them."""
+        if len(shards) == self.plan.shards:
+            return self.plan.utterances, None if self.plan.unknown_lengths else self.plan.known_seconds
+        utterances, seconds, known = 0, 0.0, True
+        for shard in shards:
+            lengths = self.shard_table(shard)[LENGTH]
+            utterances += len(lengths)
+            seconds += pc.sum(lengths).as_py() or 0.0
+            known = known and lengths.null_count == 0
+        return utterances, seconds if known else None
+
+    def has(self, shard: int) -> bool:
+        """Whether this shard is done."""
+        return self.folder.exists(self.part_name(shard))
+
+    def commit(self, shard: int, table: pa.Table) -> bool:
+        """Publish a shard's part in one atomic step; False when another writer was first, which is as good."""
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        return self.folder.publish(self.part_name(shard), buffer.getvalue())
+
+    def read_part(self, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of one finished shard."""
+        with self.folder.open(self.part_name(shard)) as file:
+            return pq.read_table(file, columns=columns and list(columns))
+
+    def succeed(self, totals: Mapping[str, object]) -> None:
+        """Write the success marker; the caller has checked the totals against the plan."""
+        self.folder.replace(SUCCESS, (json.dumps(totals, indent=2) + "\n").encode())
+
+    @contextlib.contextmanager
+    def _open_plan_file(self, name: str) -> Iterator[IO[bytes]]:
+        with self.folder.open(f"{PLAN}/{name}") as file:
+            yield file
+
+
+def refuse_other_plan(
+    ledger: Ledger, manifest_hash: str, options: Mapping[str, object], suggestion: Sequence[str]
+) -> None:
+    """Stop when the folder was made for another manifest or with other options.
+
+    Args:
+        ledger: what is in the folder.
+        manifest_hash: of the manifest as it is now.
+        options: of this run, those that change a row.
+        suggestion: the command that would do what the user wants, as a list of words.
+
+    Raises:
+        OutputError: naming what differs, both values, and the command.
+    """
+    plan = ledger.plan
+    differences = [
+        f"{name} was {plan.options.get(name)!r} and is now {options.get(name)!r}"
+        for name in sorted({*plan.options, *options})
+        if plan.options.get(name) != options.get(name)
+    ]
+    if plan.manifest_hash != manifest_hash:
+        differences.insert(
+            0,
+            f"the manifest has changed (SHA-256 was {plan.manifest_hash[:12]}…, is now {manifest_hash[:12]}…)",
+        )
+    if differences:
+        raise OutputError(
+            f"{ledger.folder.display}: was made by another run: {'; '.join(differences)}.\n"
+            f"Keep it and write a new one: {shlex.join(suggestion)}"
+        )

@@ -1,0 +1,184 @@
+"""The network half of annotation: inputs to probabilities to labels; and both halves together for single files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emoboost.checkpoint import DEFAULT_MODEL, ModelFolder, find_model, load_network
+from emoboost.config import ModelConfig
+from emoboost.errors import AudioErrorType
+from emoboost.features import FeatureExtractor
+from emoboost.prepare import Preparation, Prepared
+from emoboost.schema import Outcome
+from emoboost.utterance import Utterance
+
+if TYPE_CHECKING:
+    import torch
+
+SUB_BATCH = 16
+"""Segments in one pass of the network; any other number gives the same probabilities within 1e-5."""
+MAX_SECONDS = 3_600.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The label of one utterance, with what it was averaged from."""
+
+    uri: str
+    label: str | None
+    """None when the audio could not be read."""
+    confidence: float | None
+    probabilities: Mapping[str, float]
+    """Class to probability, in the model's order; empty on error."""
+    segments: tuple[Mapping[str, float], ...]
+    """The same for each 3-second segment, in time order."""
+    segment_starts: tuple[float, ...]
+    """Seconds from the utterance's start."""
+    duration: float | None
+    """Seconds."""
+    error_type: AudioErrorType | None = None
+    error_message: str | None = None
+
+
+class EmotionModel:
+    """A loaded model. Make one with `load_model`."""
+
+    def __init__(self, folder: ModelFolder, device: str = "cpu", precision: str = "fp32") -> None:
+        import torch
+
+        self.folder = folder
+        self.config = folder.config
+        self.device = torch.device(device)
+        self.precision = precision
+        self.network = load_network(folder).to(self.device)
+
+    @property
+    def identity(self) -> str:
+        """Name and first 12 hex digits of the hash over config and weights."""
+        return self.folder.identity
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels this model can give, in the order of its probability columns."""
+        return self.config.classes
+
+    def segment_probabilities(
+        self, inputs: Mapping[str, np.ndarray], valid: np.ndarray, sub_batch: int = SUB_BATCH
+    ) -> np.ndarray:
+        """Softmax of every segment.
+
+        Args:
+            inputs: what `Prepared.inputs` holds, n segments.
+            valid: (n,) samples of each segment before its padding.
+            sub_batch: segments per pass of the network.
+
+        Returns:
+            (n, classes) float32.
+        """
+        import torch
+
+        batches = [np.zeros((0, len(self.classes)), np.float32)]
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"),
+        ):
+            for start in range(0, len(valid), sub_batch):
+                rows = slice(start, start + sub_batch)
+                tensors = {name: self._tensor(values[rows]).float() for name, values in inputs.items()}
+                logits = self.network(tensors, self._tensor(valid[rows])).logits.float()
+                batches.append((logits / self.config.temperature).softmax(1).cpu().numpy())
+        return np.concatenate(batches)
+
+    def utterance_probabilities(self, prepared: Prepared) -> np.ndarray:
+        """Mean of each utterance's segments (paper, Input): (utterances, classes) float32; zeros on error."""
+        segments = self.segment_probabilities(prepared.inputs, prepared.valid)
+        return mean_of_segments(segments, prepared.outcomes)
+
+    def predict(
+        self,
+        source: str | Path,
+        *,
+        start: float = 0.0,
+        end: float | None = None,
+        channel: int | None = None,
+        max_seconds: float = MAX_SECONDS,
+    ) -> Prediction:
+        """Label one file or a span of it.
+
+        Args:
+            source: path or URL of the audio.
+            start: seconds from the recording's start.
+            end: seconds from the recording's start; None is its end.
+            channel: counted from 0; None is the mean of all channels.
+            max_seconds: a longer span is refused as `too_long`.
+        """
+        uri = str(source)
+        prepared = preparation_for(self.config, max_seconds=max_seconds)([Utterance(uri, uri, channel, start, end)])
+        (outcome,) = prepared.outcomes
+        if outcome.error_type is not None:
+            return Prediction(uri, None, None, {}, (), (), None, outcome.error_type, outcome.error_message)
+        segments = self.segment_probabilities(prepared.inputs, prepared.valid)
+        mean = mean_of_segments(segments, prepared.outcomes)[0]
+        best = int(mean.argmax())
+        return Prediction(
+            uri,
+            self.classes[best],
+            float(mean[best]),
+            self._named(mean),
+            tuple(self._named(row) for row in segments),
+            tuple(prepared.starts.tolist()),
+            outcome.duration,
+        )
+
+    def _named(self, row: np.ndarray) -> dict[str, float]:
+        return dict(zip(self.classes, row.tolist(), strict=True))
+
+    def _tensor(self, values: np.ndarray) -> "torch.Tensor":
+        import torch
+
+        # A copy: rows that come from Ray's object store are read-only memory.
+        return torch.from_numpy(values.copy()).to(self.device)
+
+
+def preparation_for(config: ModelConfig, base: str = "", max_seconds: float = MAX_SECONDS) -> Preparation:
+    """How inputs of a model are made from utterances; needs its config only, no weights.
+
+    Args:
+        config: the model's.
+        base: folder or URL that relative uris start from.
+        max_seconds: a longer utterance becomes an error `too_long`.
+    """
+    return Preparation(config.segment, FeatureExtractor.from_config(config), base, max_seconds)
+
+
+def mean_of_segments(segments: np.ndarray, outcomes: Sequence[Outcome]) -> np.ndarray:
+    """Average consecutive rows: (segments, classes) -> (utterances, classes) float32, zeros where there are none."""
+    means = np.zeros((len(outcomes), segments.shape[1]), np.float32)
+    first = 0
+    for row, outcome in enumerate(outcomes):
+        last = first + outcome.n_segments
+        if last > first:
+            means[row] = segments[first:last].mean(axis=0, dtype=np.float64)
+        first = last
+    return means
+
+
+def load_model(name_or_folder: str | Path = DEFAULT_MODEL, **options: Any) -> EmotionModel:
+    """Load a bundled model by name, or any model folder by path.
+
+    >>> model = load_model()
+    >>> prediction = model.predict("examples/audio/emodb/03a01Wa.flac")
+    >>> prediction.label
+    'anger'
+
+    Args:
+        name_or_folder: a name that `emoboost-batch model list` shows, or a path.
+        options: `device` ("cpu", "cuda") and `precision` ("fp32", "bf16").
+
+    Raises:
+        ModelError: no such model, or a damaged one.
+    """
+    return EmotionModel(find_model(name_or_folder), **options)

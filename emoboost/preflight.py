@@ -1,0 +1,64 @@
+"""A look at a few recordings before any work starts, so that a wrong set-up fails at once and not a million times."""
+
+from collections.abc import Sequence
+
+from emoboost.audio import correlation_of_channels, probe, resolve
+from emoboost.errors import FIXES, AudioError, ManifestError, UsageError
+from emoboost.utterance import Utterance
+
+LOOKED_AT = 20
+TWO_PEOPLE = 0.5
+"""Channels less alike than this hold two people rather than one recording in stereo."""
+
+
+def spread(count: int, of: int = LOOKED_AT) -> list[int]:
+    """Up to `of` numbers below `count`, evenly spread, first and last among them.
+
+    >>> spread(5, of=3)
+    [0, 2, 4]
+    """
+    if count <= of:
+        return list(range(count))
+    return [round(i * (count - 1) / (of - 1)) for i in range(of)]
+
+
+def check_recordings(utterances: Sequence[Utterance], base: str, *, channel_chosen: bool) -> None:
+    """Open the recordings of these utterances.
+
+    Args:
+        utterances: a few, spread over the manifest.
+        base: folder or URL that relative uris start from.
+        channel_chosen: the user named a channel, or asked for the mean of all.
+
+    Raises:
+        ManifestError: none can be opened, all for the same reason.
+        UsageError: a recording has two channels that are nearly uncorrelated, and no channel was named.
+    """
+    failures = []
+    for utterance in utterances:
+        try:
+            header = probe(resolve(utterance.uri, base))
+        except AudioError as error:
+            failures.append(error)
+            continue
+        if header.channels == 2 and utterance.channel is None and not channel_chosen:
+            _check_channels(utterance, base)
+    if failures and len(failures) == len(utterances) and len({error.type for error in failures}) == 1:
+        first = failures[0]
+        raise ManifestError(
+            f"none of the {len(failures)} recordings that were tried can be opened; the first: {first.message}\n"
+            f"{FIXES[first.type]}"
+        )
+
+
+def _check_channels(utterance: Utterance, base: str) -> None:
+    try:
+        correlation = correlation_of_channels(resolve(utterance.uri, base))
+    except AudioError:
+        return
+    if correlation is not None and correlation < TWO_PEOPLE:
+        raise UsageError(
+            f"{utterance.uri}: its two channels have little in common (correlation {correlation:.2f}), like the two "
+            "sides of a call; a mean would mix two people.\n"
+            "Give --channel 0 or --channel 1, or --channel mix if they belong together"
+        )

@@ -1,0 +1,93 @@
+"""The CPU half of annotation: utterances to the network's inputs.
+
+What cannot be read becomes an outcome with an error and contributes no segment, so that one bad file never disturbs
+its neighbours.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from emoboost.audio import Recording, open_recording, resolve
+from emoboost.config import SegmentConfig
+from emoboost.errors import AudioError
+from emoboost.features import FeatureExtractor
+from emoboost.schema import Outcome
+from emoboost.segment import segment
+from emoboost.utterance import Utterance
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The utterances of one shard, ready for the network."""
+
+    outcomes: tuple[Outcome, ...]
+    """One per utterance, in order; their `n_segments` say which rows of the inputs are whose."""
+    inputs: dict[str, np.ndarray]
+    """What the model uses of `mfcc` (n, 300, 40), `spectrogram` (n, 300, 200), `log_mel` (n, 80, 300); float16."""
+    valid: np.ndarray
+    """(n,) int32: samples of each segment before its zero padding."""
+    starts: np.ndarray
+    """(n,) float64: seconds of each segment from its utterance's start."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How utterances are read: a value that travels to every worker."""
+
+    segments: SegmentConfig
+    extractor: FeatureExtractor
+    base: str
+    """Folder or URL that relative uris start from."""
+    max_seconds: float
+    """A longer utterance becomes an error row `too_long`."""
+
+    def __call__(self, utterances: Sequence[Utterance]) -> Prepared:
+        """Decode, segment and extract features; the order of utterances is kept."""
+        outcomes: list[Outcome] = []
+        inputs: dict[str, list[np.ndarray]] = {name: [] for name in self.extractor.inputs}
+        valid: list[np.ndarray] = []
+        starts: list[np.ndarray] = []
+        no_segment = np.zeros((0, self.segments.samples), np.float32)
+        nothing = self.extractor(no_segment, no_segment)
+        for utterance, waveform in self._waveforms(utterances):
+            if isinstance(waveform, AudioError):
+                outcomes.append(Outcome(error_type=waveform.type, error_message=waveform.message))
+                continue
+            cut = segment(waveform, self.segments)
+            for name, values in self.extractor(cut.waveforms, cut.emphasised).items():
+                inputs[name].append(values)
+            valid.append(cut.valid)
+            starts.append(cut.starts)
+            seconds = len(waveform) / self.segments.sample_rate
+            outcomes.append(Outcome(utterance.start + seconds, seconds, len(cut.valid)))
+        return Prepared(
+            tuple(outcomes),
+            {name: _join(values, nothing[name]) for name, values in inputs.items()},
+            _join(valid, np.zeros(0, np.int32)),
+            _join(starts, np.zeros(0, np.float64)),
+        )
+
+    def _waveforms(self, utterances: Sequence[Utterance]) -> Iterator[tuple[Utterance, np.ndarray | AudioError]]:
+        """Each utterance with its samples or the reason why not; neighbours of one recording share the open file."""
+        for uri, spans in groupby(utterances, key=lambda utterance: utterance.uri):
+            try:
+                recording = open_recording(resolve(uri, self.base))
+            except AudioError as error:
+                yield from ((utterance, error) for utterance in spans)
+                continue
+            with recording:
+                for utterance in spans:
+                    try:
+                        yield utterance, self._read(recording, utterance)
+                    except AudioError as error:
+                        yield utterance, error
+
+    def _read(self, recording: Recording, utterance: Utterance) -> np.ndarray:
+        return recording.read(*utterance.span, utterance.channel, self.max_seconds, self.segments.sample_rate)
+
+
+def _join(parts: list[np.ndarray], empty: np.ndarray) -> np.ndarray:
+    return np.concatenate(parts) if parts else empty

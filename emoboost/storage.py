@@ -1,0 +1,181 @@
+"""A folder on a local disk or in an object store, with the two verbs that publish a file.
+
+`publish` never overwrites: the first writer wins. `replace` swaps atomically. On a local disk both write a temporary
+file beside the target's folder (`_tmp/`), flush it to the disk and link or rename it; in an object store both are one
+PUT, conditional for `publish`. A reader sees a whole file or none.
+"""
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Self, cast
+
+from emoboost.errors import OutputError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+TEMPORARY = "_tmp"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A place for files, addressed by a local path or a URL; cheap to pickle, nothing is opened before it is used.
+
+    >>> Folder.at("results").display
+    'results'
+    """
+
+    url: str
+    """Absolute local path, or URL with scheme."""
+    display: str
+    """As the user wrote it."""
+
+    @classmethod
+    def at(cls, location: str | Path) -> Self:
+        """The folder at a path or URL; it need not exist."""
+        text = str(location)
+        if is_url(text):
+            return cls(text.rstrip("/"), text.rstrip("/"))
+        return cls(str(Path(text).expanduser().absolute()), text)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is a folder of the local file system (or a mount of it)."""
+        return not is_url(self.url)
+
+    @property
+    def filesystem(self) -> "AbstractFileSystem":
+        """The fsspec file system this folder lives on."""
+        return self._resolved()[0]
+
+    def path(self, name: str = "") -> str:
+        """Where `name` lies, in the file system's own terms."""
+        root = self._resolved()[1]
+        return f"{root}/{name}" if name else root
+
+    def create(self) -> None:
+        """Make sure that files can be written here.
+
+        Raises:
+            OutputError: the place cannot be written; the message names it and the reason.
+        """
+        probe = f"{TEMPORARY}/.writable-{uuid.uuid4().hex}"
+        try:
+            self._write(probe, b"")
+            self.filesystem.rm_file(self.path(probe))
+        except Exception as error:
+            raise OutputError(
+                f"{self.display}: cannot be written ({error}); choose another folder with --output"
+            ) from error
+
+    def exists(self, name: str = "") -> bool:
+        """Whether this file, or the folder itself, is there."""
+        return bool(self.filesystem.exists(self.path(name)))
+
+    def names(self, folder: str) -> list[str]:
+        """The files directly in a subfolder, sorted; none when it does not exist."""
+        filesystem = self.filesystem
+        filesystem.invalidate_cache()
+        try:
+            found = filesystem.ls(self.path(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(str(path).rsplit("/", 1)[-1] for path in found)
+
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
+        return cast(bytes, self.filesystem.cat_file(self.path(name)))
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """A readable, seekable file."""
+        with self.filesystem.open(self.path(name), "rb") as file:
+            yield file
+
+    def publish(self, name: str, content: bytes) -> bool:
+        """Write a file that is never overwritten. True when this call made it, False when it was there already."""
+        if self.is_local:
+            return self._publish_local(name, content)
+        try:
+            self.filesystem.pipe_file(self.path(name), content, mode="create")
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno == errno.EINVAL and self.exists(name):
+                return False
+            raise
+        return True
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a file in one atomic step, whether or not it was there."""
+        if self.is_local:
+            target = Path(self.path(name))
+            temporary = self._write_temporary(target, content)
+            temporary.replace(target)
+            sync_folder(target.parent)
+        else:
+            self.filesystem.pipe_file(self.path(name), content)
+
+    def _publish_local(self, name: str, content: bytes) -> bool:
+        target = Path(self.path(name))
+        if target.exists():
+            return False
+        temporary = self._write_temporary(target, content)
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+                raise
+            # No hard links here (exFAT, some FUSE and SMB mounts): the later of two equal writers wins.
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(target.parent)
+        return True
+
+    def _write_temporary(self, target: Path, content: bytes) -> Path:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(self.path(f"{TEMPORARY}/{target.name}.{uuid.uuid4().hex}"))
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
+
+    def _write(self, name: str, content: bytes) -> None:
+        if self.is_local:
+            Path(self.path(name)).parent.mkdir(parents=True, exist_ok=True)
+        self.filesystem.pipe_file(self.path(name), content)
+
+    def _resolved(self) -> "tuple[AbstractFileSystem, str]":
+        import fsspec
+
+        filesystem, root = fsspec.core.url_to_fs(self.url)
+        return filesystem, str(root)
+
+
+def is_url(text: str) -> bool:
+    """Whether this names a place by scheme (`s3://…`) rather than by path; `file://` counts as a URL."""
+    scheme, separator, _ = text.partition("://")
+    return bool(separator) and scheme.replace("+", "").isalnum()
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk, so that a new name survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,120 @@
+"""What an output holds, counted from its parts and checked against its plan."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emoboost.ledger import Ledger
+from emoboost.schema import Status
+from emoboost.vocabulary import canonical
+
+MANY_SEGMENTS = 10
+FIRST_ERRORS = 5
+TRUTH = "manifest_label"
+
+
+@dataclass
+class Counts:
+    """Running totals over parts."""
+
+    utterances: int = 0
+    seconds: float = 0.0
+    segments: int = 0
+    many_segments: int = 0
+    status: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    error_types: Counter[str] = field(default_factory=Counter)
+    first_errors: list[Mapping[str, str]] = field(default_factory=list)
+    compared: int = 0
+    agreed: int = 0
+
+    def add(self, part: pa.Table) -> None:
+        """Count one part's rows."""
+        self.utterances += len(part)
+        self.seconds += pc.sum(part["duration"]).as_py() or 0.0
+        self.segments += pc.sum(part["n_segments"]).as_py() or 0
+        self.many_segments += pc.sum(pc.greater(part["n_segments"], MANY_SEGMENTS)).as_py() or 0
+        _tally(self.status, part["status"])
+        _tally(self.labels, part["label"])
+        _tally(self.error_types, part["error_type"])
+        room = FIRST_ERRORS - len(self.first_errors)
+        errors = part.filter(pc.equal(part["status"], Status.ERROR.value)).slice(0, room)
+        self.first_errors += errors.select(["utterance_id", "error_type", "error_message"]).to_pylist()
+        if TRUTH in part.column_names:
+            self._compare(part.select([TRUTH, "label"]).drop_null())
+
+    def _compare(self, labelled: pa.Table) -> None:
+        pairs = labelled.group_by([TRUTH, "label"]).aggregate([([], "count_all")])
+        for pair in pairs.to_pylist():
+            if str(pair[TRUTH]).strip():
+                self.compared += pair["count_all"]
+                self.agreed += pair["count_all"] * (canonical(str(pair[TRUTH])) == pair["label"])
+
+
+def _tally(counter: Counter[str], column: pa.ChunkedArray) -> None:
+    for entry in pc.value_counts(column.drop_null()):
+        counter[entry["values"].as_py()] += entry["counts"].as_py()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A finished or unfinished output in numbers."""
+
+    output: str
+    model: str
+    planned: int
+    counts: Counts
+    shards: int
+    missing_shards: list[int]
+    renames: Mapping[str, str]
+    """Columns of the manifest whose name is ours, and the name under which they are carried."""
+    problems: list[str]
+    """Departures from the plan that no crash explains; empty in a healthy output."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned utterance has its row."""
+        return not self.missing_shards and not self.problems
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        counts = {key: dict(value) if isinstance(value, Counter) else value for key, value in vars(self.counts).items()}
+        return {
+            "output": self.output,
+            "model": self.model,
+            "complete": self.complete,
+            "planned": self.planned,
+            "shards": self.shards,
+            "missing_shards": len(self.missing_shards),
+            "renamed_columns": dict(self.renames),
+            "problems": self.problems,
+            **counts,
+        }
+
+
+def summarise(ledger: Ledger) -> Summary:
+    """Read every part once, a part at a time."""
+    counts, problems = Counts(), []
+    missing = ledger.missing()
+    wanted = ["utterance_id", "status", "error_type", "error_message", "label", "duration", "n_segments"]
+    if TRUTH in ledger.plan.carried.names:
+        wanted.append(TRUTH)
+    for shard in sorted(set(range(ledger.plan.shards)) - set(missing)):
+        part = ledger.read_part(shard, wanted)
+        planned = ledger.shard_table(shard)
+        if not part["utterance_id"].equals(planned["utterance_id"]):
+            problems.append(f"{ledger.part_name(shard)} does not hold the utterances that the plan gives this shard")
+        counts.add(part)
+    return Summary(
+        ledger.folder.display,
+        str(ledger.plan.options.get("model")),
+        ledger.plan.utterances,
+        counts,
+        ledger.plan.shards,
+        missing,
+        ledger.plan.renames,
+        problems,
+    )

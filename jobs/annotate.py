@@ -1,0 +1,91 @@
+"""`emoboost-batch annotate`: label every utterance of a manifest.
+
+plan -> prepare (CPU tasks: decode, segment, features) -> label (network actors, publish one part a shard)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cluster.connect import connected, streaming_context
+from cluster.quiet import quiet, quiet_loggers
+from cluster.resources import NETWORK_MEMORY, PREPARE_CPUS, PREPARE_MEMORY
+from emoboost.checkpoint import DEFAULT_MODEL, ModelFolder, find_model
+from emoboost.ledger import Ledger
+from emoboost.predict import MAX_SECONDS, preparation_for
+from emoboost.summary import Summary, summarise
+from jobs.console import say
+from jobs.planning import open_or_plan
+from jobs.progress import progress
+from jobs.stages import LabelShards, NetworkWork, PrepareWork, prepare_shard
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotateOptions:
+    """What a user may choose."""
+
+    manifest: str
+    output: str | None = None
+    model: str = DEFAULT_MODEL
+    precision: str = "fp32"
+    channel: str | None = None
+    limit: int | None = None
+    max_duration: float = MAX_SECONDS
+    ray_address: str | None = None
+
+
+def annotate(options: AnnotateOptions, log: Path) -> Summary:
+    """Complete the output of these options and say what it holds.
+
+    Args:
+        options: what the user chose.
+        log: where Ray's messages go.
+
+    Raises:
+        UsageError: a bad argument, manifest, model or output folder, found before any work started.
+        EmoboostError: the job failed; what is published stays and the same command continues.
+    """
+    model = find_model(options.model)
+    ledger = open_or_plan(options, model)
+    if missing := ledger.missing():
+        label_shards(ledger, missing, model, options, log)
+    summary = summarise(ledger)
+    if summary.complete:
+        ledger.succeed(summary.to_dict())
+    return summary
+
+
+def label_shards(ledger: Ledger, missing: list[int], model: ModelFolder, options: AnnotateOptions, log: Path) -> None:
+    """The pipeline: publish the part of every missing shard."""
+    preparation = preparation_for(model.config, ledger.plan.base, options.max_duration)
+    with quiet(log), connected(options.ray_address) as cluster:
+        import ray.data
+
+        quiet_loggers()
+        streaming_context()
+        layout = cluster.layout
+        say(f"Running on {cluster.describe()}: {layout.describe()}")
+        shards = ray.data.range(len(missing), override_num_blocks=len(missing))
+        prepared = shards.map_batches(
+            prepare_shard,
+            fn_kwargs={"work": PrepareWork(ledger, preparation, np.array(missing))},
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=PREPARE_CPUS,
+            memory=PREPARE_MEMORY,
+        )
+        labelled = prepared.map_batches(
+            LabelShards,
+            fn_constructor_args=(NetworkWork(ledger, str(model.path), layout.device, options.precision),),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=layout.network_actors, max_tasks_in_flight_per_actor=1),
+            num_cpus=layout.network_cpus,
+            num_gpus=layout.network_gpus,
+            memory=NETWORK_MEMORY,
+        )
+        with progress(*ledger.remaining(missing)) as running:
+            for rows in labelled.iter_batches(batch_size=None, batch_format="pyarrow"):
+                for counts in rows.to_pylist():
+                    running.add(**counts)

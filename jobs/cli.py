@@ -1,0 +1,181 @@
+"""The command line. Commands import what they need when they run, so that `--help` answers at once."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.exits import run
+
+app = typer.Typer(
+    name="emoboost-batch",
+    help="Emotion labels for speech archives: MS-EmoBoost as a batch job on Ray.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+model_app = typer.Typer(help="Look at models.", no_args_is_help=True)
+corpus_app = typer.Typer(help="Turn a published corpus into a manifest.", no_args_is_help=True)
+app.add_typer(model_app, name="model")
+app.add_typer(corpus_app, name="corpus")
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Model = Annotated[str, typer.Option("--model", help="Name of a bundled model, or a model folder.")]
+DEFAULT_MODEL = "whisper-base-emodb"
+
+
+class Precision(StrEnum):
+    """Arithmetic of the network."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+class Kind(StrEnum):
+    """What an output can be exported to."""
+
+    CSV = "csv"
+
+
+@app.command()
+def annotate(
+    manifest: Annotated[str, typer.Argument(help="CSV, TSV or Parquet file, folder or glob of audio; path or URL.")],
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="Folder or URL. Default: NAME.emotions in this folder."),
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    channel: Annotated[
+        str | None, typer.Option("--channel", help="Channel to label, counted from 0, or mix for their mean.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N utterances.")] = None,
+    max_duration: Annotated[
+        float, typer.Option("--max-duration", min=0.1, help="Longer utterances (seconds) become error rows.")
+    ] = 3600.0,
+    max_errors: Annotated[
+        float,
+        typer.Option("--max-errors", min=0, max=1, help="Share of error rows up to which the exit code is 0."),
+    ] = 0.01,
+    precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = Precision.FP32,
+    ray_address: Annotated[
+        str | None,
+        typer.Option("--ray-address", help="Ray cluster to use. Default: RAY_ADDRESS, else this machine."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, plan, write nothing.")] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Label every utterance of MANIFEST and write one row each to Parquet.
+
+    The same command on the same output completes what is missing.
+    """
+    from jobs.annotate import AnnotateOptions
+    from jobs.annotate_command import annotate_command
+
+    options = AnnotateOptions(
+        manifest=manifest,
+        output=output,
+        model=model,
+        precision=precision.value,
+        channel=channel,
+        limit=limit,
+        max_duration=max_duration,
+        ray_address=ray_address,
+    )
+    run(lambda: annotate_command(options, max_errors=max_errors, dry_run=dry_run, as_json=json), debug=debug)
+
+
+@app.command()
+def predict(
+    files: Annotated[list[str], typer.Argument(help="Audio files or URLs.")],
+    model: Model = DEFAULT_MODEL,
+    channel: Annotated[
+        str | None, typer.Option("--channel", help="Channel to label, counted from 0, or mix for their mean.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write a CSV instead of text.")] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Take a quick look at a few FILES, without Ray: label, probabilities, timeline."""
+    from jobs.predict import predict_command
+
+    run(lambda: predict_command(files, model, channel, output, as_json=json), debug=debug)
+
+
+@app.command()
+def export(
+    output: Annotated[str, typer.Argument(help="An output folder of annotate.")],
+    to: Annotated[Kind, typer.Option("--to", help="Kind of file.")],
+    destination: Annotated[
+        Path | None,
+        typer.Option("--destination", "-d", help="File to write. Default: OUTPUT.csv in this folder."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write the labels of OUTPUT in another format."""
+    from jobs.export import export_command
+
+    run(lambda: export_command(output, to.value, destination), debug=debug)
+
+
+@app.command()
+def train(
+    corpus: Annotated[str, typer.Argument(help="Manifest with columns label and speaker.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write; its name is the model's.")],
+    encoder: Annotated[Path, typer.Option("--encoder", help="Folder of a Whisper encoder in transformers' layout.")],
+    alexnet: Annotated[Path, typer.Option("--alexnet", help="Safetensors file of torchvision's AlexNet features.")],
+    licence: Annotated[str, typer.Option("--licence", help="Licence and source of the corpus, for the model card.")],
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the shipped model.")] = 0,
+    loso_seeds: Annotated[
+        str,
+        typer.Option("--loso-seeds", help="Seeds of the leave-one-speaker-out figures in the card; empty for none."),
+    ] = "0,1,2",
+    debug: Debug = False,
+) -> None:
+    """Train a model on a labelled CORPUS and write its folder with card and confusion matrix."""
+    from jobs.train import train_command
+
+    run(lambda: train_command(corpus, output, encoder, alexnet, licence, seed, loso_seeds), debug=debug)
+
+
+@model_app.command("list")
+def model_list(json: Json = False, debug: Debug = False) -> None:
+    """The bundled models."""
+    from jobs.model import list_command
+
+    run(lambda: list_command(as_json=json), debug=debug)
+
+
+@model_app.command("show")
+def model_show(
+    model: Annotated[str, typer.Argument(help="Name of a bundled model, or a model folder.")] = DEFAULT_MODEL,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """One model: identity, classes, sizes, origin and card."""
+    from jobs.model import show_command
+
+    run(lambda: show_command(model, as_json=json), debug=debug)
+
+
+@corpus_app.command("import")
+def corpus_import(
+    corpus: Annotated[str, typer.Argument(help="Which corpus: emodb.")],
+    folder: Annotated[Path, typer.Argument(help="Where its recordings lie.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Manifest to write: .csv or .parquet.")],
+    debug: Debug = False,
+) -> None:
+    """Write a manifest with path, utterance_id, label, speaker and text of a corpus."""
+    from jobs.corpus import import_command
+
+    run(lambda: import_command(corpus, folder, output), debug=debug)
+
+
+def main() -> None:
+    """The console script."""
+    # Threads that spin while they wait cost a loaded machine up to six times the work; read when torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    app()

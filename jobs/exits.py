@@ -1,0 +1,52 @@
+"""Exit codes, the same in every command, and the one place where an error becomes a message."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NoReturn
+
+from emoboost.errors import EmoboostError
+
+
+class Exit(IntEnum):
+    """What a command's exit code says."""
+
+    COMPLETE = 0
+    """Done; error rows, if any, are within `--max-errors`."""
+    FAILURE = 1
+    """Something went wrong that is not listed here."""
+    USAGE = 2
+    """A bad argument, manifest, model or output folder; nothing was done."""
+    ERRORS = 3
+    """Every utterance has its row, more than `--max-errors` of them are errors."""
+    INCOMPLETE = 4
+    """Some utterances have no row yet; the same command continues."""
+    INTERRUPTED = 130
+    """Ctrl-C or SIGTERM; the same command continues."""
+
+
+def run(command: Callable[[], Exit], *, debug: bool) -> NoReturn:
+    """Run a command and leave with its exit code; an error is one or two lines, with `debug` also a traceback."""
+    try:
+        code = command()
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+        print("Interrupted. What is finished stays; the same command continues.", file=sys.stderr)
+    except EmoboostError as error:
+        code = Exit(error.exit_code)
+        _show(str(error), debug=debug)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = Exit.FAILURE
+    except Exception as error:
+        code = Exit.FAILURE
+        _show(f"{type(error).__name__}: {error}\n(an error of the program; --debug shows where)", debug=debug)
+    sys.stdout.flush()
+    sys.exit(int(code))
+
+
+def _show(message: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(f"Error: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,52 @@
+"""`emoboost-batch model list` and `model show`."""
+
+import json
+from collections.abc import Mapping
+
+from emoboost.checkpoint import ModelFolder, bundled_models, find_model
+from jobs.exits import Exit
+
+
+def list_command(*, as_json: bool) -> Exit:
+    """Every bundled model, one line each."""
+    facts = [model_facts(find_model(name)) for name in bundled_models()]
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        for fact in facts:
+            print(f"{fact['identity']}  {fact['size_mb']} MB  {fact['trained_on']}")
+    return Exit.COMPLETE
+
+
+def show_command(model: str, *, as_json: bool) -> Exit:
+    """Facts and card of one model."""
+    folder = find_model(model)
+    facts = model_facts(folder)
+    if as_json:
+        print(json.dumps({**facts, "config": json.loads(folder.config.to_json()), "card": folder.card}))
+    else:
+        print("\n".join(f"{name.replace('_', ' '):<12} {_plain(value)}" for name, value in facts.items()))
+        print(f"\n{folder.card}".rstrip())
+    return Exit.COMPLETE
+
+
+def model_facts(folder: ModelFolder) -> Mapping[str, object]:
+    """What one looks for first."""
+    config = folder.config
+    return {
+        "identity": folder.identity,
+        "trained_on": config.training.get("summary", "provenance unknown"),
+        "classes": list(config.classes),
+        "encoder": f"{config.backbone.source}, layers {', '.join(map(str, config.backbone.layers))}",
+        "guidance": [
+            name
+            for name, branch in (("mfcc", config.mfcc_branch), ("spectrogram", config.spectrogram_branch))
+            if branch is not None
+        ],
+        "size_mb": round(folder.size / 1e6, 1),
+        "folder": str(folder.path),
+    }
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

@@ -1,0 +1,89 @@
+"""`emoboost-batch predict`: a quick look at a few files, without Ray."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from emoboost.errors import FIXES, AudioErrorType
+from emoboost.predict import EmotionModel, Prediction, load_model
+from jobs.console import bar
+from jobs.exits import Exit
+from jobs.planning import parse_channel
+
+
+def predict_command(
+    files: Sequence[str], model_name: str, channel: str | None, output: Path | None, *, as_json: bool
+) -> Exit:
+    """Label each file and print it as text or JSON, or write all to a CSV."""
+    number = parse_channel(channel)
+    model = load_model(model_name)
+    predictions = [model.predict(file, channel=number) for file in files]
+    if output is not None:
+        write_csv(predictions, model, output)
+        print(f"{len(predictions)} rows in {output}")
+    elif as_json:
+        print(json.dumps([to_dict(prediction, model) for prediction in predictions], ensure_ascii=False))
+    else:
+        print("\n\n".join(prediction_text(prediction, model) for prediction in predictions))
+        print(f"\nModel {model.identity} ({model.config.training.get('summary', 'provenance unknown')})")
+    failed = any(prediction.label is None for prediction in predictions)
+    return Exit.ERRORS if failed else Exit.COMPLETE
+
+
+def prediction_text(prediction: Prediction, model: EmotionModel) -> str:
+    """Label, probabilities as bars, and one line a segment when there are several."""
+    if prediction.label is None:
+        assert prediction.error_type is not None
+        return (
+            f"{prediction.uri}\n  error: {prediction.error_message}\n  {FIXES[AudioErrorType(prediction.error_type)]}"
+        )
+    width = max(map(len, model.classes))
+    lines = [f"{prediction.uri}: {prediction.label} ({prediction.confidence:.0%}), {prediction.duration:.1f} s"]
+    ordered = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])
+    lines += [f"  {name:<{width}}  {bar(value)}  {value:6.1%}" for name, value in ordered]
+    if len(prediction.segments) > 1:
+        lines.append("  segments")
+        for start, segment in zip(prediction.segment_starts, prediction.segments, strict=True):
+            best = max(segment, key=lambda name: segment[name])
+            lines.append(f"  {start:8.1f} s  {best:<{width}}  {bar(segment[best])}  {segment[best]:6.1%}")
+    return "\n".join(lines)
+
+
+def to_dict(prediction: Prediction, model: EmotionModel) -> dict[str, object]:
+    """One file for programs."""
+    return {
+        "uri": prediction.uri,
+        "label": prediction.label,
+        "confidence": prediction.confidence,
+        "probabilities": dict(prediction.probabilities),
+        "segments": [
+            {"start": start, "probabilities": dict(segment)}
+            for start, segment in zip(prediction.segment_starts, prediction.segments, strict=True)
+        ],
+        "duration": prediction.duration,
+        "error_type": prediction.error_type,
+        "error_message": prediction.error_message,
+        "model": model.identity,
+    }
+
+
+def write_csv(predictions: Sequence[Prediction], model: EmotionModel, output: Path) -> None:
+    """One row a file, the columns named as in annotate's output."""
+    from emoboost.schema import probability_column
+
+    header = ["uri", "duration", "status", "error_type", "error_message", "label", "confidence"]
+    with output.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*header, *map(probability_column, model.classes)])
+        for prediction in predictions:
+            status = "error" if prediction.label is None else "ok"
+            values = [prediction.probabilities.get(name) for name in model.classes]
+            row = [
+                prediction.uri,
+                prediction.duration,
+                status,
+                prediction.error_type,
+                prediction.error_message,
+            ]
+            writer.writerow([*row, prediction.label, prediction.confidence, *values])

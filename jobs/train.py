@@ -1,0 +1,183 @@
+"""`emoboost-batch train`: one model from one labelled corpus, in one process."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emoboost.backbone import load_whisper
+from emoboost.card import CONFUSION_PICTURE, CardFacts, model_card
+from emoboost.checkpoint import CARD, save_model
+from emoboost.config import (
+    EnhancementConfig,
+    MfccBranchConfig,
+    ModelConfig,
+    SpectrogramBranchConfig,
+)
+from emoboost.corpus import Corpus, read_corpus
+from emoboost.errors import OutputError, UsageError
+from emoboost.frozen import FrozenFeatures, compute_frozen, read_waveforms, without_guidance
+from emoboost.loso import LosoResult, fit_temperature, run_loso
+from emoboost.metrics import unweighted_accuracy, weighted_accuracy
+from emoboost.model import FrozenEncoders
+from emoboost.plots import plot_confusion
+from emoboost.recipe import Recipe
+from emoboost.training import EpochReport, train_head
+from jobs.console import say
+from jobs.exits import Exit
+
+if TYPE_CHECKING:
+    import torch
+
+LAYERS = (2, 3, 4)
+SHIPPED = "with guidance (shipped)"
+
+
+def train_command(
+    corpus_manifest: str, output: Path, encoder: Path, alexnet: Path, licence: str, seed: int, loso_seeds: str
+) -> Exit:
+    """Train, evaluate on held-out speakers, write the model folder."""
+    seeds = parse_seeds(loso_seeds)
+    if output.exists() and any(output.iterdir()):
+        raise OutputError(f"{output}: exists and is not empty; choose a new folder with --output")
+    corpus, recipe = read_corpus(corpus_manifest), Recipe()
+    config, encoders = build(output.name, corpus, encoder, alexnet)
+    waveforms = read_waveforms(corpus, config.segment.sample_rate)
+    features = compute_frozen(waveforms, config, encoders, recipe.speeds, _show_features(len(waveforms)))
+    truth = corpus.class_numbers(config.classes)
+    variants = {SHIPPED: config, "encoder alone": without_guidance(config)}
+    runs = {
+        name: [_loso(name, corpus, features, variant, recipe, s) for s in seeds] for name, variant in variants.items()
+    }
+    rows = np.arange(len(features.utterance))
+    head = train_head(features, truth[features.utterance], rows, config, recipe, seed, _show_epoch)
+    seconds = [len(waveform) / config.segment.sample_rate for waveform in waveforms]
+    facts = card_facts(corpus, licence, seconds, runs if seeds else {})
+    config = dataclasses.replace(
+        config,
+        temperature=_temperature(runs[SHIPPED], truth),
+        training=provenance(corpus, recipe, seed, facts),
+    )
+    folder = save_model(output, config, head.state_dict(), stored_precision(encoders))
+    (output / CARD).write_text(model_card(config, facts), encoding="utf-8")
+    for run in runs[SHIPPED][:1]:
+        title = f"{config.name}: leave-one-speaker-out, seed {run.seed}\nWA {run.wa:.1%}, UA {run.ua:.1%}"
+        plot_confusion(run.counts, config.classes, title, output / CONFUSION_PICTURE)
+    print(f"{folder.identity} in {output} ({folder.size / 1e6:.1f} MB)")
+    return Exit.COMPLETE
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`0,1,2` -> [0, 1, 2]; empty -> [].
+
+    Raises:
+        UsageError: something that is not a whole number.
+    """
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UsageError(f"--loso-seeds {text}: give whole numbers separated by commas, as in 0,1,2") from None
+
+
+def build(name: str, corpus: Corpus, encoder: Path, alexnet: Path) -> tuple[ModelConfig, FrozenEncoders]:
+    """Recipe R's model: its config, and the frozen networks with their weights."""
+    backbone = load_whisper(encoder, LAYERS)
+    config = ModelConfig(
+        name=name,
+        classes=corpus.classes,
+        backbone=dataclasses.replace(backbone.config, source="openai/whisper-base"),
+        mfcc_branch=MfccBranchConfig(frame_pool=4, lstm_layers=1, lstm_hidden=32),
+        spectrogram_branch=SpectrogramBranchConfig(standardise=True),
+        enhancement=EnhancementConfig(form="mean_start", standardise_frames=True),
+    )
+    encoders = FrozenEncoders(config)
+    encoders.backbone.load_state_dict(backbone.state_dict())
+    load_alexnet(encoders, alexnet)
+    return config, encoders
+
+
+def load_alexnet(encoders: FrozenEncoders, file: Path) -> None:
+    """Read torchvision's convolutional weights, every tensor exactly once.
+
+    Raises:
+        UsageError: the file cannot be read, or holds other tensors.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    assert encoders.alexnet is not None
+    try:
+        encoders.alexnet.load_state_dict(load_file(file))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise UsageError(f"{file}: not the features of torchvision's AlexNet in safetensors ({error})") from error
+
+
+def stored_precision(encoders: FrozenEncoders) -> dict[str, "torch.Tensor"]:
+    """The frozen weights as they are published: Whisper in float16, AlexNet in float32."""
+    return {
+        name: tensor.half() if name.startswith("backbone.") else tensor
+        for name, tensor in encoders.state_dict().items()
+    }
+
+
+def card_facts(
+    corpus: Corpus, licence: str, seconds: Sequence[float], runs: Mapping[str, Sequence[LosoResult]]
+) -> CardFacts:
+    """What the card tells of corpus and results."""
+    return CardFacts(
+        corpus=Path(corpus.manifest).stem,
+        licence=licence,
+        utterances=len(corpus.utterances),
+        speakers=len(set(corpus.speakers)),
+        hours=sum(seconds) / 3600,
+        constant_seconds=seconds[0] if len(set(seconds)) == 1 else None,
+        results={variant: [(run.seed, run.counts) for run in results] for variant, results in runs.items()},
+    )
+
+
+def provenance(corpus: Corpus, recipe: Recipe, seed: int, facts: CardFacts) -> dict[str, object]:
+    """What `config.json` remembers of the training."""
+    length = f", {facts.constant_seconds:g}-second copy" if facts.constant_seconds is not None else ""
+    return {
+        "summary": f"trained on {facts.corpus}{length}: acted speech, {facts.utterances} utterances, "
+        f"{facts.speakers} speakers; no claim for natural speech",
+        "corpus": facts.corpus,
+        "corpus_sha256": corpus.manifest_hash,
+        "licence": facts.licence,
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "loso": {
+            variant: [{"seed": s, "wa": weighted_accuracy(c), "ua": unweighted_accuracy(c)} for s, c in results]
+            for variant, results in facts.results.items()
+        },
+    }
+
+
+def _loso(
+    variant: str, corpus: Corpus, features: FrozenFeatures, config: ModelConfig, recipe: Recipe, seed: int
+) -> LosoResult:
+    result = run_loso(corpus, features, config, recipe, seed)
+    say(f"leave-one-speaker-out, {variant}, seed {seed}: WA {result.wa:.1%}, UA {result.ua:.1%}")
+    return result
+
+
+def _temperature(runs: Sequence[LosoResult], truth: np.ndarray) -> float:
+    if not runs:
+        return 1.0
+    logits = np.concatenate([run.logits for run in runs])
+    return fit_temperature(logits, np.concatenate([truth[run.utterance] for run in runs]))
+
+
+def _show_features(total: int) -> Callable[[int], None]:
+    def show(done: int) -> None:
+        if done % 50 == 0 or done == total:
+            say(f"frozen features: {done:,} of {total:,} utterances")
+
+    return show
+
+
+def _show_epoch(report: EpochReport) -> None:
+    say(f"training the shipped head: epoch {report.epoch}, loss {report.loss:.3f}")
