@@ -1,16 +1,19 @@
 """Joining a Ray cluster, or starting a private one for the length of a job."""
 
 import contextlib
+import importlib
 import os
 import secrets
 import shutil
 import signal
 import tempfile
+import threading
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.quiet import quiet_loggers
 from cluster.resources import GIB, Layout, Node, layout_for
 from emoboost.errors import EmoboostError
 
@@ -64,8 +67,14 @@ def connected(address: str | None) -> Iterator[Cluster]:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     import ray
 
+    # Its import takes as long as starting Ray does, most of which is waiting for other processes.
+    importing = threading.Thread(target=importlib.import_module, args=("ray.data",))
+    importing.start()
     try:
         _init(address, temporary)
+        importing.join()
+        quiet_loggers()
+        _set_streaming()
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:
             yield Cluster(address, tuple(_node(entry) for entry in ray.nodes() if entry["Alive"]))
@@ -77,7 +86,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def streaming_context() -> None:
+def _set_streaming() -> None:
     """Settings of Ray Data for this process: a shard is a block, nothing is printed, nothing waits for ever."""
     import ray.data
 

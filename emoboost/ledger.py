@@ -1,9 +1,10 @@
 """The output folder as its own ledger: a part that exists is done, a part that does not exist is not.
 
 OUTPUT/labels/part-<first 8 of plan hash>-<shard>.parquet    the result, and nothing else in this folder
-OUTPUT/_plan/                                               the plan; plan.json is written last
-OUTPUT/_tmp/  _logs/                                        temporaries of this file system, logs of runs
-OUTPUT/_SUCCESS.json                                        written last, with totals checked against the plan
+OUTPUT/_plan/plan.json                                       the plan, immutable; written after its tables
+OUTPUT/_plan/<first 8 of plan hash>-shards-*.parquet         its tables, one row group a shard
+OUTPUT/_tmp/  _logs/                                         temporaries of this file system, logs of runs
+OUTPUT/_SUCCESS.json                                         written last, with totals checked against the plan
 """
 
 import contextlib
@@ -42,11 +43,12 @@ class Ledger:
             OutputError: the folder cannot be written.
         """
         folder.create()
+        ledger = cls(folder, plan)
         for file in sorted(planned.iterdir()):
             if file.name != PLAN_FILE:
-                folder.replace(f"{PLAN}/{file.name}", file.read_bytes())
+                folder.replace(ledger.plan_name(file.name), file.read_bytes())
         folder.publish(f"{PLAN}/{PLAN_FILE}", (planned / PLAN_FILE).read_bytes())
-        return cls(folder, plan)
+        return ledger
 
     @classmethod
     def open(cls, folder: Folder) -> Self | None:
@@ -58,13 +60,17 @@ class Ledger:
         name = f"{PLAN}/{PLAN_FILE}"
         if folder.exists(name):
             return cls(folder, Plan.from_json(folder.read(name).decode()))
-        foreign = [name for name in folder.names("") if not name.startswith("_")]
+        foreign = [name for name in folder.names("") if not name.startswith(("_", "."))]
         if foreign:
             raise OutputError(
                 f"{folder.display}: holds {foreign[0]!r} and is not an output of emoboost-batch; "
                 "choose an empty or new folder with --output"
             )
         return None
+
+    def plan_name(self, file: str) -> str:
+        """Where one of the plan's table files lies; the hash keeps two different plans from mixing."""
+        return f"{PLAN}/{self.plan.hash[:8]}-{file}"
 
     def part_name(self, shard: int) -> str:
         """The one name under which this shard's result can ever appear."""
@@ -122,7 +128,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def _open_plan_file(self, name: str) -> Iterator[IO[bytes]]:
-        with self.folder.open(f"{PLAN}/{name}") as file:
+        with self.folder.open(self.plan_name(name)) as file:
             yield file
 
 

@@ -214,11 +214,9 @@ class SpectrogramImage(nn.Module):
     std: Tensor
 
     def __init__(self, branch: SpectrogramBranchConfig) -> None:
-        from torchvision.models import alexnet
-
         super().__init__()
         self.size = (branch.height, branch.width)
-        self.features = alexnet(weights=None).features
+        self.features = alexnet_features()
         self.pool = nn.AdaptiveAvgPool2d(6)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
@@ -230,6 +228,28 @@ class SpectrogramImage(nn.Module):
         image = (image - self.mean) / self.std  # (B, 3, 256, 384)
         pooled: Tensor = self.pool(self.features(image))  # (B, 256, 6, 6)
         return pooled.flatten(2).transpose(1, 2)  # (B, 36, 256)
+
+
+def alexnet_features() -> nn.Sequential:
+    """The convolutional part of torchvision's `alexnet`, layer for layer and key for key.
+
+    Built here because importing torchvision would double the start-up time of every network worker.
+    """
+    return nn.Sequential(
+        nn.Conv2d(3, 64, kernel_size=11, stride=4, padding=2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(kernel_size=3, stride=2),
+        nn.Conv2d(64, 192, kernel_size=5, padding=2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(kernel_size=3, stride=2),
+        nn.Conv2d(192, 384, kernel_size=3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(384, 256, kernel_size=3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(256, 256, kernel_size=3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(kernel_size=3, stride=2),
+    )
 
 
 class FrozenEncoders(nn.Module):

@@ -44,10 +44,10 @@ def check_recordings(utterances: Sequence[Utterance], base: str, *, channel_chos
         if header.channels == 2 and utterance.channel is None and not channel_chosen:
             _check_channels(utterance, base)
     if failures and len(failures) == len(utterances) and len({error.type for error in failures}) == 1:
-        first = failures[0]
+        first, fix = failures[0], FIXES[failures[0].type]
+        message = first.message if fix in first.message else f"{first.message}\n{fix}"
         raise ManifestError(
-            f"none of the {len(failures)} recordings that were tried can be opened; the first: {first.message}\n"
-            f"{FIXES[first.type]}"
+            f"none of the {len(failures)} recordings that were tried can be opened; the first: {message}"
         )
 
 

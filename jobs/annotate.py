@@ -3,16 +3,16 @@
 plan -> prepare (CPU tasks: decode, segment, features) -> label (network actors, publish one part a shard)
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cluster.connect import connected, streaming_context
-from cluster.quiet import quiet, quiet_loggers
-from cluster.resources import NETWORK_MEMORY, PREPARE_CPUS, PREPARE_MEMORY
-from emoboost.checkpoint import DEFAULT_MODEL, ModelFolder, find_model
-from emoboost.ledger import Ledger
+from cluster.connect import connected
+from cluster.quiet import quiet
+from cluster.resources import NETWORK_MEMORY, PREPARE_CPUS, PREPARE_MEMORY, Layout
+from emoboost.checkpoint import DEFAULT_MODEL, find_model
 from emoboost.predict import MAX_SECONDS, preparation_for
 from emoboost.summary import Summary, summarise
 from jobs.console import say
@@ -49,43 +49,46 @@ def annotate(options: AnnotateOptions, log: Path) -> Summary:
     model = find_model(options.model)
     ledger = open_or_plan(options, model)
     if missing := ledger.missing():
-        label_shards(ledger, missing, model, options, log)
+        with ThreadPoolExecutor(1) as beside, quiet(log):
+            # Filter banks are made while Ray starts: both take seconds.
+            preparation = beside.submit(preparation_for, model.config, ledger.plan.base, options.max_duration)
+            with connected(options.ray_address) as cluster:
+                layout = cluster.layout
+                say(f"Running on {cluster.describe()}: {layout.describe()}")
+                say(f"Output: {ledger.folder.display}")
+                prepare = PrepareWork(ledger, preparation.result(), np.array(missing))
+                network = NetworkWork(ledger, str(model.path), layout.device, options.precision)
+                label_shards(prepare, network, layout)
     summary = summarise(ledger)
     if summary.complete:
         ledger.succeed(summary.to_dict())
     return summary
 
 
-def label_shards(ledger: Ledger, missing: list[int], model: ModelFolder, options: AnnotateOptions, log: Path) -> None:
-    """The pipeline: publish the part of every missing shard."""
-    preparation = preparation_for(model.config, ledger.plan.base, options.max_duration)
-    with quiet(log), connected(options.ray_address) as cluster:
-        import ray.data
+def label_shards(prepare: PrepareWork, network: NetworkWork, layout: Layout) -> None:
+    """The pipeline: publish the part of every shard in `prepare.shards`."""
+    import ray.data
 
-        quiet_loggers()
-        streaming_context()
-        layout = cluster.layout
-        say(f"Running on {cluster.describe()}: {layout.describe()}")
-        shards = ray.data.range(len(missing), override_num_blocks=len(missing))
-        prepared = shards.map_batches(
-            prepare_shard,
-            fn_kwargs={"work": PrepareWork(ledger, preparation, np.array(missing))},
-            batch_size=1,
-            batch_format="pyarrow",
-            num_cpus=PREPARE_CPUS,
-            memory=PREPARE_MEMORY,
-        )
-        labelled = prepared.map_batches(
-            LabelShards,
-            fn_constructor_args=(NetworkWork(ledger, str(model.path), layout.device, options.precision),),
-            batch_size=None,
-            batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=layout.network_actors, max_tasks_in_flight_per_actor=1),
-            num_cpus=layout.network_cpus,
-            num_gpus=layout.network_gpus,
-            memory=NETWORK_MEMORY,
-        )
-        with progress(*ledger.remaining(missing)) as running:
-            for rows in labelled.iter_batches(batch_size=None, batch_format="pyarrow"):
-                for counts in rows.to_pylist():
-                    running.add(**counts)
+    shards = ray.data.range(len(prepare.shards), override_num_blocks=len(prepare.shards))
+    prepared = shards.map_batches(
+        prepare_shard,
+        fn_kwargs={"work": prepare},
+        batch_size=1,
+        batch_format="pyarrow",
+        num_cpus=PREPARE_CPUS,
+        memory=PREPARE_MEMORY,
+    )
+    labelled = prepared.map_batches(
+        LabelShards,
+        fn_constructor_args=(network,),
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=layout.network_actors, max_tasks_in_flight_per_actor=1),
+        num_cpus=layout.network_cpus,
+        num_gpus=layout.network_gpus,
+        memory=NETWORK_MEMORY,
+    )
+    with progress(*network.ledger.remaining(prepare.shards.tolist())) as running:
+        for rows in labelled.iter_batches(batch_size=None, batch_format="pyarrow"):
+            for counts in rows.to_pylist():
+                running.add(**counts)

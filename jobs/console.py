@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from emoboost.errors import FIXES, AudioErrorType
 from emoboost.summary import MANY_SEGMENTS, Summary
+from jobs.progress import duration
 
 BAR = 20
 
@@ -30,7 +31,7 @@ def summary_text(summary: Summary, seconds: float | None, log: str | None, train
     ok = counts.status.get("ok", 0)
     lines = [
         f"{'Complete' if summary.complete else 'INCOMPLETE'}: "
-        f"{counts.utterances:,} of {summary.planned:,} utterances, {counts.seconds / 3600:.2f} h of audio, "
+        f"{counts.utterances:,} of {summary.planned:,} utterances, {duration(counts.seconds)} of audio, "
         f"{ok:,} labelled, {counts.status.get('error', 0):,} with an error"
         + (f", {counts.seconds / seconds:.0f} x real time with start-up" if seconds and counts.seconds else ""),
         "",

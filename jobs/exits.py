@@ -1,7 +1,9 @@
 """Exit codes, the same in every command, and the one place where an error becomes a message."""
 
+import signal
 import sys
 import traceback
+import types
 from collections.abc import Callable
 from enum import IntEnum
 from typing import NoReturn
@@ -28,6 +30,7 @@ class Exit(IntEnum):
 
 def run(command: Callable[[], Exit], *, debug: bool) -> NoReturn:
     """Run a command and leave with its exit code; an error is one or two lines, with `debug` also a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = command()
     except KeyboardInterrupt:
@@ -44,6 +47,10 @@ def run(command: Callable[[], Exit], *, debug: bool) -> NoReturn:
         _show(f"{type(error).__name__}: {error}\n(an error of the program; --debug shows where)", debug=debug)
     sys.stdout.flush()
     sys.exit(int(code))
+
+
+def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _show(message: str, *, debug: bool) -> None:

@@ -1,5 +1,6 @@
 """From what the user typed to a ledger that can be worked on: everything that must be right before Ray starts."""
 
+import dataclasses
 import sys
 import tempfile
 import time
@@ -10,7 +11,8 @@ from emoboost.audio import probe
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.errors import AudioError, UsageError
 from emoboost.ledger import Ledger, refuse_other_plan
-from emoboost.plan import Plan, make_plan, manifest_hash, read_shard, utterances_of
+from emoboost.manifest.kinds import open_source
+from emoboost.plan import Plan, make_plan, read_shard, utterances_of
 from emoboost.preflight import check_recordings, spread
 from emoboost.schema import is_reserved
 from emoboost.storage import Folder, is_url
@@ -34,13 +36,17 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
     output = output_of(options)
     folder = Folder.at(output)
     rows = row_options(options, model)
-    if (ledger := Ledger.open(folder)) is not None:
-        refuse_other_plan(ledger, manifest_hash(options.manifest), rows, command_with_output(f"{output}-2"))
-        return ledger
-    if options.output is None:
-        say(f"Output: {folder.display}")
-    with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
-        return Ledger.create(folder, plan_locally(options, rows, Path(planned)), Path(planned))
+    ledger = Ledger.open(folder)
+    if ledger is None:
+        with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
+            Ledger.create(folder, plan_locally(options, rows, Path(planned)), Path(planned))
+        # Read back: another command may have planned this folder in the meantime.
+        ledger = Ledger.open(folder)
+        assert ledger is not None
+    source = open_source(options.manifest)
+    refuse_other_plan(ledger, source.digest(), rows, command_with_output(f"{output}-2"))
+    # The manifest and its recordings may have moved since they were planned.
+    return dataclasses.replace(ledger, plan=dataclasses.replace(ledger.plan, base=source.base))
 
 
 def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: Path) -> Plan:

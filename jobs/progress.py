@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 PLAIN_EVERY_SECONDS = 10.0
+SETTLED_SECONDS = 5.0
+"""Until then the speed is that since the start, because a few shards say little."""
 
 
 @dataclass
@@ -44,16 +46,16 @@ class Progress:
 
     def line(self) -> str:
         """One line for people."""
-        hours = f"{self.seconds / 3600:.2f} h of audio"
+        audio = f"{duration(self.seconds)} of audio"
         if self.seconds_total:
-            hours = f"{self.seconds / 3600:.2f} of {self.seconds_total / 3600:.2f} h of audio"
+            audio = f"{duration(self.seconds)} of {duration(self.seconds_total)} of audio"
         elapsed, seconds, utterances = self._since_first()
         left = self.utterances_total - self.utterances
         parts = [
-            hours,
+            audio,
             f"{self.utterances:,} of {self.utterances_total:,} utterances",
             f"{seconds / elapsed:.0f} x real time" if elapsed > 0 else "",
-            f"{_duration(left * elapsed / utterances)} left" if left and elapsed > 0 and utterances else "",
+            f"{duration(left * elapsed / utterances)} left" if left and elapsed > 0 and utterances else "",
             f"{self.errors:,} error{'s' * (self.errors != 1)}",
         ]
         return " · ".join(part for part in parts if part)
@@ -61,7 +63,7 @@ class Progress:
     def _since_first(self) -> tuple[float, float, int]:
         """Time, audio and utterances since the first shard, so that start-up does not count as slowness."""
         now = self.clock()
-        if self._first is None or self.utterances == self._first[2]:
+        if self._first is None or now - self._first[0] < SETTLED_SECONDS:
             return now - self._started, self.seconds, self.utterances
         since, seconds, utterances = self._first
         return now - since, self.seconds - seconds, self.utterances - utterances
@@ -112,9 +114,14 @@ def _live(utterances_total: int, seconds_total: float | None) -> Iterator[Progre
         yield state
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
+def duration(seconds: float) -> str:
+    """A time for people.
+
+    >>> duration(47.2), duration(600), duration(9000)
+    ('47 s', '10.0 min', '2.50 h')
+    """
+    if seconds < 120:
         return f"{seconds:.0f} s"
-    if seconds < 5_400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    if seconds < 7_200:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:,.2f} h"
