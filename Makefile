@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup setup-dev check test bench clean
+.PHONY: setup setup-dev check test wheel bench clean
 
 # One environment in the project's folder. The stamps make a second call do nothing until a requirement changes.
 setup: .venv/.installed
@@ -26,6 +26,9 @@ check: setup-dev
 
 test: check
 	$(BIN)/python -m pytest
+
+wheel: setup-dev
+	$(BIN)/python -m build --wheel
 
 bench: setup-dev
 	$(BIN)/python benchmarks/features.py

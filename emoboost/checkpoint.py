@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CONFIG, TRAINED, FROZEN, CARD = "config.json", "model.safetensors", "frozen.safetensors", "README.md"
 DEFAULT_MODEL = "whisper-base-emodb"
+BUNDLED = Path(str(resources.files("emoboost") / "models"))
+"""Where the models of the package lie."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class ModelFolder:
         return f"{self.config.name}@{digest[:12]}"
 
     @property
+    def reference(self) -> str:
+        """What finds this model again in another process or on another machine: a bundled model's name, or a path."""
+        bundled = self.path.parent == BUNDLED
+        return self.path.name if bundled else str(self.path.absolute())
+
+    @property
     def size(self) -> int:
         """Bytes of all files in the folder."""
         return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
@@ -51,8 +59,7 @@ class ModelFolder:
 
 def bundled_models() -> list[str]:
     """Names of the models that come with the package, sorted."""
-    root = Path(str(resources.files("emoboost") / "models"))
-    return sorted(path.parent.name for path in root.glob(f"*/{CONFIG}"))
+    return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG}"))
 
 
 def find_model(name_or_folder: str | Path = DEFAULT_MODEL) -> ModelFolder:
@@ -64,7 +71,7 @@ def find_model(name_or_folder: str | Path = DEFAULT_MODEL) -> ModelFolder:
     path = Path(name_or_folder).expanduser()
     bundled = bundled_models()
     if str(name_or_folder) in bundled:
-        path = Path(str(resources.files("emoboost") / "models" / str(name_or_folder)))
+        path = BUNDLED / str(name_or_folder)
     elif not path.is_dir():
         raise ModelError(
             f"{name_or_folder}: no such model; give a model folder or one of: {', '.join(bundled) or '(none bundled)'}"

@@ -57,7 +57,7 @@ def annotate(options: AnnotateOptions, log: Path) -> Summary:
                 say(f"Running on {cluster.describe()}: {layout.describe()}")
                 say(f"Output: {ledger.folder.display}")
                 prepare = PrepareWork(ledger, preparation.result(), np.array(missing))
-                network = NetworkWork(ledger, str(model.path), layout.device, options.precision)
+                network = NetworkWork(ledger, model.reference, layout.device, options.precision)
                 label_shards(prepare, network, layout)
     summary = summarise(ledger)
     if summary.complete:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.exits import run
+from jobs.exits import Exit, run
 
 app = typer.Typer(
     name="emoboost-batch",
@@ -128,6 +128,10 @@ def train(
     encoder: Annotated[Path, typer.Option("--encoder", help="Folder of a Whisper encoder in transformers' layout.")],
     alexnet: Annotated[Path, typer.Option("--alexnet", help="Safetensors file of torchvision's AlexNet features.")],
     licence: Annotated[str, typer.Option("--licence", help="Licence and source of the corpus, for the model card.")],
+    description: Annotated[str, typer.Option("--description", help="The corpus in a few words, for the model card.")],
+    notes: Annotated[
+        Path | None, typer.Option("--notes", help="Markdown list of further limits, for the model card.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the shipped model.")] = 0,
     loso_seeds: Annotated[
         str,
@@ -136,9 +140,13 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a model on a labelled CORPUS and write its folder with card and confusion matrix."""
-    from jobs.train import train_command
+    from jobs.train import Origin, read_notes, train_command
 
-    run(lambda: train_command(corpus, output, encoder, alexnet, licence, seed, loso_seeds), debug=debug)
+    def command() -> Exit:
+        origin = Origin(description, licence, read_notes(notes))
+        return train_command(corpus, output, encoder, alexnet, origin, seed, loso_seeds)
+
+    run(command, debug=debug)
 
 
 @model_app.command("list")

@@ -44,7 +44,7 @@ class NetworkWork:
 
     ledger: Ledger
     model: str
-    """Model folder."""
+    """Name of a bundled model, or a model folder that every machine has at this path."""
     device: str
     precision: str
 

@@ -1,8 +1,9 @@
 """`emoboost-batch train`: one model from one labelled corpus, in one process."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,13 +37,21 @@ LAYERS = (2, 3, 4)
 SHIPPED = "with guidance (shipped)"
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where the training corpus comes from, in words for the model card."""
+
+    description: str
+    licence: str
+    notes: str
+
+
 def train_command(
-    corpus_manifest: str, output: Path, encoder: Path, alexnet: Path, licence: str, seed: int, loso_seeds: str
+    corpus_manifest: str, output: Path, encoder: Path, alexnet: Path, origin: Origin, seed: int, loso_seeds: str
 ) -> Exit:
     """Train, evaluate on held-out speakers, write the model folder."""
     seeds = parse_seeds(loso_seeds)
-    if output.exists() and any(output.iterdir()):
-        raise OutputError(f"{output}: exists and is not empty; choose a new folder with --output")
+    make_empty(output)
     corpus, recipe = read_corpus(corpus_manifest), Recipe()
     config, encoders = build(output.name, corpus, encoder, alexnet)
     waveforms = read_waveforms(corpus, config.segment.sample_rate)
@@ -54,12 +63,12 @@ def train_command(
     }
     rows = np.arange(len(features.utterance))
     head = train_head(features, truth[features.utterance], rows, config, recipe, seed, _show_epoch)
-    seconds = [len(waveform) / config.segment.sample_rate for waveform in waveforms]
-    facts = card_facts(corpus, licence, seconds, runs if seeds else {})
+    seconds = sum(map(len, waveforms)) / config.segment.sample_rate
+    facts = card_facts(corpus, origin, seconds, runs)
     config = dataclasses.replace(
         config,
         temperature=_temperature(runs[SHIPPED], truth),
-        training=provenance(corpus, recipe, seed, facts),
+        training=provenance(facts, hash_corpus(corpus, waveforms), recipe, seed),
     )
     folder = save_model(output, config, head.state_dict(), stored_precision(encoders))
     (output / CARD).write_text(model_card(config, facts), encoding="utf-8")
@@ -68,6 +77,33 @@ def train_command(
         plot_confusion(run.counts, config.classes, title, output / CONFUSION_PICTURE)
     print(f"{folder.identity} in {output} ({folder.size / 1e6:.1f} MB)")
     return Exit.COMPLETE
+
+
+def make_empty(output: Path) -> None:
+    """Make the model folder, or take an empty one.
+
+    Raises:
+        OutputError: it cannot be made, or holds something.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        taken = any(output.iterdir())
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be made a model folder ({error.strerror})") from error
+    if taken:
+        raise OutputError(f"{output}: exists and is not empty; choose a new folder with --output")
+
+
+def read_notes(file: Path | None) -> str:
+    """The text of `--notes`.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    try:
+        return "" if file is None else file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--notes {file}: cannot be read ({error})") from error
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -123,29 +159,24 @@ def stored_precision(encoders: FrozenEncoders) -> dict[str, "torch.Tensor"]:
     }
 
 
-def card_facts(
-    corpus: Corpus, licence: str, seconds: Sequence[float], runs: Mapping[str, Sequence[LosoResult]]
-) -> CardFacts:
+def card_facts(corpus: Corpus, origin: Origin, seconds: float, runs: Mapping[str, Sequence[LosoResult]]) -> CardFacts:
     """What the card tells of corpus and results."""
     return CardFacts(
-        corpus=Path(corpus.manifest).stem,
-        licence=licence,
+        description=origin.description,
+        licence=origin.licence,
+        notes=origin.notes,
         utterances=len(corpus.utterances),
         speakers=len(set(corpus.speakers)),
-        hours=sum(seconds) / 3600,
-        constant_seconds=seconds[0] if len(set(seconds)) == 1 else None,
-        results={variant: [(run.seed, run.counts) for run in results] for variant, results in runs.items()},
+        hours=seconds / 3600,
+        results={variant: [(run.seed, run.counts) for run in results] for variant, results in runs.items() if results},
     )
 
 
-def provenance(corpus: Corpus, recipe: Recipe, seed: int, facts: CardFacts) -> dict[str, object]:
+def provenance(facts: CardFacts, corpus_hash: str, recipe: Recipe, seed: int) -> dict[str, object]:
     """What `config.json` remembers of the training."""
-    length = f", {facts.constant_seconds:g}-second copy" if facts.constant_seconds is not None else ""
     return {
-        "summary": f"trained on {facts.corpus}{length}: acted speech, {facts.utterances} utterances, "
-        f"{facts.speakers} speakers; no claim for natural speech",
-        "corpus": facts.corpus,
-        "corpus_sha256": corpus.manifest_hash,
+        "summary": f"trained on {facts.description}, {facts.utterances} utterances of {facts.speakers} speakers",
+        "corpus_sha256": corpus_hash,
         "licence": facts.licence,
         "recipe": asdict(recipe),
         "seed": seed,
@@ -154,6 +185,15 @@ def provenance(corpus: Corpus, recipe: Recipe, seed: int, facts: CardFacts) -> d
             for variant, results in facts.results.items()
         },
     }
+
+
+def hash_corpus(corpus: Corpus, waveforms: Sequence[np.ndarray]) -> str:
+    """SHA-256 over label, speaker and samples of every utterance: the same wherever the corpus lies."""
+    digest = hashlib.sha256()
+    for label, speaker, waveform in zip(corpus.labels, corpus.speakers, waveforms, strict=True):
+        digest.update(f"{label}\0{speaker}\0{len(waveform)}\0".encode())
+        digest.update(waveform.astype("<f4").tobytes())
+    return digest.hexdigest()
 
 
 def _loso(
