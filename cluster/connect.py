@@ -19,6 +19,8 @@ from emoboost.errors import EmoboostError
 
 OBJECT_STORE_BYTES = GIB // 2
 NO_PROGRESS_SECONDS = 1_800
+LONGEST_TEMPORARY = 35
+"""Characters of the temporary folder's path; Ray adds about 70 to it."""
 PRIVATE_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
@@ -62,7 +64,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
     address = address or os.environ.get("RAY_ADDRESS") or None
     temporary = None
     if address is None:
-        temporary = tempfile.mkdtemp(prefix="emoboost-")
+        temporary = _short_folder()
         os.environ.update(PRIVATE_ENVIRONMENT)
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     import ray
@@ -84,6 +86,12 @@ def connected(address: str | None) -> Iterator[Cluster]:
         ray.shutdown()
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _short_folder() -> str:
+    """A new temporary folder whose sockets' paths stay below the 107 bytes that the system allows."""
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="emoboost-", dir=usual if len(usual) <= LONGEST_TEMPORARY else "/tmp")
 
 
 def _set_streaming() -> None:

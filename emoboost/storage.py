@@ -83,7 +83,7 @@ class Folder:
         filesystem.invalidate_cache()
         try:
             found = filesystem.ls(self.path(folder), detail=False)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(str(path).rsplit("/", 1)[-1] for path in found)
 

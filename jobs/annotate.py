@@ -35,8 +35,11 @@ class AnnotateOptions:
     ray_address: str | None = None
 
 
-def annotate(options: AnnotateOptions, log: Path) -> Summary:
-    """Complete the output of these options and say what it holds.
+def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, float]:
+    """Complete the output of these options.
+
+    Returns:
+        What the output holds, and the seconds of audio that this call labelled.
 
     Args:
         options: what the user chose.
@@ -48,6 +51,7 @@ def annotate(options: AnnotateOptions, log: Path) -> Summary:
     """
     model = find_model(options.model)
     ledger = open_or_plan(options, model)
+    labelled = 0.0
     if missing := ledger.missing():
         with ThreadPoolExecutor(1) as beside, quiet(log):
             # Filter banks are made while Ray starts: both take seconds.
@@ -58,15 +62,15 @@ def annotate(options: AnnotateOptions, log: Path) -> Summary:
                 say(f"Output: {ledger.folder.display}")
                 prepare = PrepareWork(ledger, preparation.result(), np.array(missing))
                 network = NetworkWork(ledger, model.reference, layout.device, options.precision)
-                label_shards(prepare, network, layout)
+                labelled = label_shards(prepare, network, layout)
     summary = summarise(ledger)
     if summary.complete:
         ledger.succeed(summary.to_dict())
-    return summary
+    return summary, labelled
 
 
-def label_shards(prepare: PrepareWork, network: NetworkWork, layout: Layout) -> None:
-    """The pipeline: publish the part of every shard in `prepare.shards`."""
+def label_shards(prepare: PrepareWork, network: NetworkWork, layout: Layout) -> float:
+    """The pipeline: publish the part of every shard in `prepare.shards`; returns the seconds of audio labelled."""
     import ray.data
 
     shards = ray.data.range(len(prepare.shards), override_num_blocks=len(prepare.shards))
@@ -92,3 +96,4 @@ def label_shards(prepare: PrepareWork, network: NetworkWork, layout: Layout) -> 
         for rows in labelled.iter_batches(batch_size=None, batch_format="pyarrow"):
             for counts in rows.to_pylist():
                 running.add(**counts)
+        return running.seconds

@@ -34,7 +34,7 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     started = time.monotonic()
     log = log_file(Folder.at(output_of(options)))
     try:
-        summary = annotate(options, log)
+        summary, labelled = annotate(options, log)
     except EmoboostError:
         raise
     except Exception as error:
@@ -47,10 +47,10 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
         ) from error
     seconds = time.monotonic() - started
     if as_json:
-        print(json.dumps({**summary.to_dict(), "seconds": round(seconds, 1), "log": _existing(log)}))
+        print(json.dumps({**summary.to_dict(), "wall_seconds": round(seconds, 1), "log": _existing(log)}))
     else:
         card = find_model(options.model).config.training.get("summary", "provenance unknown")
-        print(summary_text(summary, seconds, _existing(log), str(card)))
+        print(summary_text(summary, labelled / seconds, _existing(log), str(card)))
     if not summary.complete:
         say("The same command continues.")
     return exit_for(summary, max_errors)

@@ -25,7 +25,7 @@ def bar(share: float, width: int = BAR) -> str:
     return "█" * full + "·" * (width - full)
 
 
-def summary_text(summary: Summary, seconds: float | None, log: str | None, trained_on: str) -> str:
+def summary_text(summary: Summary, speed: float, log: str | None, trained_on: str) -> str:
     """The end of an annotate run."""
     counts = summary.counts
     ok = counts.status.get("ok", 0)
@@ -33,7 +33,7 @@ def summary_text(summary: Summary, seconds: float | None, log: str | None, train
         f"{'Complete' if summary.complete else 'INCOMPLETE'}: "
         f"{counts.utterances:,} of {summary.planned:,} utterances, {duration(counts.seconds)} of audio, "
         f"{ok:,} labelled, {counts.status.get('error', 0):,} with an error"
-        + (f", {counts.seconds / seconds:.0f} x real time with start-up" if seconds and counts.seconds else ""),
+        + (f"; this run: {speed:.1f} x real time with start-up" if speed else ""),
         "",
         *label_lines(counts.labels),
     ]

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from emoboost.errors import FIXES, AudioErrorType
+from emoboost.errors import FIXES, AudioErrorType, OutputError
 from emoboost.predict import EmotionModel, Prediction, load_model
 from jobs.console import bar
 from jobs.exits import Exit
@@ -17,6 +17,8 @@ def predict_command(
 ) -> Exit:
     """Label each file and print it as text or JSON, or write all to a CSV."""
     number = parse_channel(channel)
+    if output is not None:
+        check_writable(output)
     model = load_model(model_name)
     predictions = [model.predict(file, channel=number) for file in files]
     if output is not None:
@@ -29,6 +31,18 @@ def predict_command(
         print(f"\nModel {model.identity} ({model.config.training.get('summary', 'provenance unknown')})")
     failed = any(prediction.label is None for prediction in predictions)
     return Exit.ERRORS if failed else Exit.COMPLETE
+
+
+def check_writable(output: Path) -> None:
+    """Open the CSV before the work.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        output.open("a").close()
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
 
 
 def prediction_text(prediction: Prediction, model: EmotionModel) -> str:

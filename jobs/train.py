@@ -51,10 +51,11 @@ def train_command(
 ) -> Exit:
     """Train, evaluate on held-out speakers, write the model folder."""
     seeds = parse_seeds(loso_seeds)
-    make_empty(output)
+    refuse_taken(output)
     corpus, recipe = read_corpus(corpus_manifest), Recipe()
     config, encoders = build(output.name, corpus, encoder, alexnet)
     waveforms = read_waveforms(corpus, config.segment.sample_rate)
+    make_folder(output)
     features = compute_frozen(waveforms, config, encoders, recipe.speeds, _show_features(len(waveforms)))
     truth = corpus.class_numbers(config.classes)
     variants = {SHIPPED: config, "encoder alone": without_guidance(config)}
@@ -79,19 +80,26 @@ def train_command(
     return Exit.COMPLETE
 
 
-def make_empty(output: Path) -> None:
-    """Make the model folder, or take an empty one.
+def refuse_taken(output: Path) -> None:
+    """Stop when the model folder would not be a new or empty one.
 
     Raises:
-        OutputError: it cannot be made, or holds something.
+        OutputError: there is a file of that name, or the folder holds something.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise OutputError(f"{output}: exists and is not an empty folder; choose a new one with --output")
+
+
+def make_folder(output: Path) -> None:
+    """Make the model folder before the long work, so that a place that cannot be written is found now.
+
+    Raises:
+        OutputError: it cannot be made.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        taken = any(output.iterdir())
     except OSError as error:
         raise OutputError(f"{output}: cannot be made a model folder ({error.strerror})") from error
-    if taken:
-        raise OutputError(f"{output}: exists and is not empty; choose a new folder with --output")
 
 
 def read_notes(file: Path | None) -> str:
@@ -148,7 +156,8 @@ def load_alexnet(encoders: FrozenEncoders, file: Path) -> None:
     try:
         encoders.alexnet.load_state_dict(load_file(file))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise UsageError(f"{file}: not the features of torchvision's AlexNet in safetensors ({error})") from error
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{file}: not the features of torchvision's AlexNet in safetensors ({reason})") from error
 
 
 def stored_precision(encoders: FrozenEncoders) -> dict[str, "torch.Tensor"]:
