@@ -89,13 +89,18 @@ def _on_cpus(nodes: Sequence[Node]) -> Layout:
 
 
 def _with_gpus(nodes: Sequence[Node], with_gpu: Sequence[Node]) -> Layout:
-    share = _share(min((node.cpus - 1) / int(node.gpus) for node in with_gpu))
+    share = _share(min((node.cpus - 1) / _gpu_actors(node) for node in with_gpu))
     tasks = 0
     for node in nodes:
-        actors = int(node.gpus)
+        actors = _gpu_actors(node)
         free_memory = node.memory - actors * NETWORK_MEMORY
         tasks += max(0, min(int(node.cpus - actors * share), int(free_memory // PREPARE_MEMORY)))
-    return Layout(max(1, tasks), sum(int(node.gpus) for node in with_gpu), share, 1)
+    return Layout(max(1, tasks), sum(map(_gpu_actors, with_gpu)), share, 1)
+
+
+def _gpu_actors(node: Node) -> int:
+    """Actors of a node: one a GPU, as far as its memory goes beside one feature task."""
+    return min(int(node.gpus), int((node.memory - PREPARE_MEMORY) // NETWORK_MEMORY))
 
 
 def _share(cpus: float) -> float:

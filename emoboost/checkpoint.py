@@ -79,7 +79,11 @@ def find_model(name_or_folder: str | Path = DEFAULT_MODEL) -> ModelFolder:
     file = path / CONFIG
     if not file.is_file():
         raise ModelError(f"{path}: not a model folder, {CONFIG} is missing")
-    return ModelFolder(path, ModelConfig.from_json(file.read_text(encoding="utf-8"), str(file)))
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{file}: cannot be read ({error}); copy the model folder again") from error
+    return ModelFolder(path, ModelConfig.from_json(text, str(file)))
 
 
 def load_network(folder: ModelFolder) -> "MsEmoBoost":
@@ -131,6 +135,7 @@ def save_model(
 
 
 def _read_weights(folder: ModelFolder, name: str, prefix: str) -> dict[str, "torch.Tensor"]:
+    from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
@@ -143,7 +148,10 @@ def _read_weights(folder: ModelFolder, name: str, prefix: str) -> dict[str, "tor
             f"{folder.path / name}: SHA-256 is {found[:12]}…, {CONFIG} says "
             f"{folder.config.weights.get(name, 'nothing')[:12]}…; the file was changed or damaged, copy the model again"
         )
-    return {prefix + key: tensor for key, tensor in load(content).items()}
+    try:
+        return {prefix + key: tensor for key, tensor in load(content).items()}
+    except SafetensorError as error:
+        raise ModelError(f"{folder.path / name}: not a safetensors file ({error}); copy the model again") from error
 
 
 def _check_keys(folder: ModelFolder, expected: set[str], found: set[str]) -> None:

@@ -202,13 +202,19 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list):
             raise ModelError(f"{where}: expected a list, found {value!r}")
         return tuple(_parse(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if origin is not None:
-        kind = dict
+    if origin is Mapping:
+        return _parse_mapping(arguments[1], value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ModelError(f"{where}: expected {kind.__name__}, found {value!r}")
     return value
+
+
+def _parse_mapping(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise ModelError(f"{where}: expected an object, found {value!r}")
+    return value if kind is Any else {key: _parse(kind, item, f"{where}: {key}") for key, item in value.items()}
 
 
 def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:

@@ -287,9 +287,12 @@ class MsEmoBoost(nn.Module):
                 (B, 300, 200); floats.
             valid_samples: (B,) integers, samples before the zero padding.
         """
-        outputs = self.frozen(inputs)
+        outputs = {name: values.float() for name, values in self.frozen(inputs).items()}
         valid_frames = frames_of(valid_samples, self.config.backbone)
-        return cast(HeadOutput, self.head(outputs["frames"], valid_frames, inputs.get("mfcc"), outputs.get("image")))
+        # Lower precision is for the encoders, where the time goes; the head stays in float32.
+        with torch.autocast(valid_samples.device.type, enabled=False):
+            output = self.head(outputs["frames"], valid_frames, inputs.get("mfcc"), outputs.get("image"))
+        return cast(HeadOutput, output)
 
 
 def frames_of(valid_samples: Tensor, backbone: BackboneConfig) -> Tensor:

@@ -38,7 +38,7 @@ class Folder:
     @classmethod
     def at(cls, location: str | Path) -> Self:
         """The folder at a path or URL; it need not exist."""
-        text = str(location)
+        text = str(location).removeprefix("file://")
         if is_url(text):
             return cls(text.rstrip("/"), text.rstrip("/"))
         return cls(str(Path(text).expanduser().absolute()), text)
@@ -85,7 +85,8 @@ class Folder:
             found = filesystem.ls(self.path(folder), detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(str(path).rsplit("/", 1)[-1] for path in found)
+        # Consoles of object stores mark a folder by an empty object of its name and a slash.
+        return sorted(name for path in found if (name := str(path).rsplit("/", 1)[-1]))
 
     def read(self, name: str) -> bytes:
         """The content of one file."""

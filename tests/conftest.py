@@ -1,0 +1,54 @@
+"""What many tests share: the example clips, a tiny model, the bundled model, an object store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from reading import REPOSITORY
+from s3_server import S3, serve
+from threadpoolctl import threadpool_limits
+from tiny_model import save_tiny_model
+
+from emoboost.checkpoint import ModelFolder
+from emoboost.predict import EmotionModel, load_model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """With tensors as small as the tests', threads wait for each other longer than they work, on a busy machine most.
+
+    Workers of the job run with one thread each, too.
+    """
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="session")
+def clips() -> list[Path]:
+    """The example recordings, sorted: 8 of EMO-DB (2 s), 8 of LibriSpeech (1 to 3 segments)."""
+    found = sorted((REPOSITORY / "examples/audio").glob("*/*.flac"))
+    assert len(found) == 16
+    return found
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
+    """A model folder with random weights and the real input shapes; not to be written to."""
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def bundled() -> EmotionModel:
+    """The bundled model, loaded once; not to be changed."""
+    return load_model()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A real object store on this machine, which the environment's credentials reach while the session lasts."""
+    with serve(tmp_path_factory.mktemp("s3")) as store, pytest.MonkeyPatch.context() as environment:
+        for name, value in store.environment.items():
+            environment.setenv(name, value)
+        yield store

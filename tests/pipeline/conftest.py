@@ -1,0 +1,141 @@
+"""Runs that several tests look at: starting Ray takes longer than labelling the example."""
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_model import save_tiny_model
+
+from emoboost.checkpoint import save_model
+from emoboost.predict import EmotionModel, load_model, preparation_for
+from emoboost.utterance import Utterance
+from pipeline.labels import Heard
+from pipeline.processes import (
+    Listening,
+    Stopped,
+    gcs_address,
+    listening,
+    name_of,
+    paused,
+    second_drivers,
+    started,
+    token_of,
+)
+from pipeline.recordings import EMODB, LIBRISPEECH, many_utterances, typed_archive
+from pipeline.shell import EXAMPLES, Result, Shell
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A finished run."""
+
+    result: Result
+    cwd: Path
+    manifest: Path
+    output: Path
+    heard: list[Heard]
+    """What each row of the manifest stands for."""
+
+    def copied_to(self, folder: Path) -> "Annotated":
+        """The same with a copy of the output that a test may change."""
+        return Annotated(self.result, folder, self.manifest, _copy(self.output, folder / self.output.name), self.heard)
+
+
+def _copy(source: Path, target: Path) -> Path:
+    return Path(shutil.copytree(source, target))
+
+
+@pytest.fixture(scope="session")
+def temporary() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="e2e-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shell(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Shell:
+    return Shell(tmp_path_factory.mktemp("home"), temporary)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> EmotionModel:
+    """A tiny model with random weights whose answers differ from clip to clip, so that a mix-up shows.
+
+    Its last layer is shifted and scaled until the logits of the example have mean 0 and deviation 2 in every class.
+    """
+    folder = tmp_path_factory.mktemp("models")
+    random = load_model(save_tiny_model(folder / "random", seed=2).path)
+    prepared = preparation_for(random.config)([Utterance(str(clip), str(clip)) for clip in [*EMODB, *LIBRISPEECH]])
+    inputs = {name: torch.from_numpy(values.copy()).float() for name, values in prepared.inputs.items()}
+    with torch.inference_mode():
+        logits = random.network(inputs, torch.from_numpy(prepared.valid.copy())).logits
+        mean, scale = logits.mean(0), 2 / logits.std(0)
+        classify = random.network.head.classify
+        classify.weight.mul_(scale[:, None])
+        classify.bias.copy_((classify.bias - mean) * scale)
+    network = random.network
+    saved = save_model(folder / "small", random.config, network.head.state_dict(), network.frozen.state_dict())
+    model = load_model(saved.path)
+    answers = [model.predict(clip) for clip in [*EMODB, *LIBRISPEECH]]
+    assert len({answer.label for answer in answers}) >= 2
+    assert len({round(answer.confidence, 4) for answer in answers}) == len(answers)
+    return model
+
+
+@pytest.fixture(scope="session")
+def example(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Annotated:
+    """The example with the bundled model, as the documentation says to call it."""
+    cwd = tmp_path_factory.mktemp("example")
+    manifest = EXAMPLES / "manifest.csv"
+    result = shell.run("annotate", manifest, cwd=cwd)
+    paths = [line.split(",")[0] for line in manifest.read_text().splitlines()[1:]]
+    return Annotated(result, cwd, manifest, cwd / "manifest.emotions", [Heard(EXAMPLES / path) for path in paths])
+
+
+@pytest.fixture(scope="session")
+def archive(shell: Shell, small: EmotionModel, tmp_path_factory: pytest.TempPathFactory) -> Annotated:
+    """Three shards of spans from a Parquet manifest with typed columns, labelled by the small model."""
+    cwd = tmp_path_factory.mktemp("archive")
+    manifest, heard = typed_archive(cwd)
+    result = shell.run("annotate", manifest, "--output", "labelled", "--model", small.folder.path, "--json", cwd=cwd)
+    assert result.code == 0, result.stderr
+    return Annotated(result, cwd, manifest, cwd / "labelled", heard)
+
+
+@dataclass(frozen=True)
+class Terminated:
+    """A long run that was looked at from outside once its first part was there, and then got SIGTERM."""
+
+    run: Stopped
+    manifest: Path
+    names: list[str]
+    """Of its processes."""
+    ports: list[Listening]
+    drivers: dict[str, tuple[int, str]]
+    """Second drivers: exit code and output by the token they had."""
+    code: int
+    seconds: float
+    """From the signal to the exit."""
+    left: list[str]
+    """Processes that were still there 5 s later."""
+
+
+@pytest.fixture(scope="session")
+def terminated(shell: Shell, small: EmotionModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminated]:
+    cwd = tmp_path_factory.mktemp("terminated")
+    manifest = many_utterances(cwd, 80)
+    words = ["annotate", manifest.name, "--model", str(small.folder.path)]
+    with started(shell, words, cwd) as run:
+        run.wait_for("first part", lambda: bool(run.parts()))
+        with paused(run.process.pid):
+            names, ports = [name_of(process) for process in run.tree], listening(run.tree)
+            tokens = {"none": None, "wrong": "0" * 64, "right": token_of(run.tree)}
+            drivers = second_drivers(shell, gcs_address(run.tree), tokens)
+        run.process.send_signal(signal.SIGTERM)
+        code, seconds = run.end()
+        yield Terminated(run, manifest, names, ports, drivers, code, seconds, run.left())

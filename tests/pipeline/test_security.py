@@ -1,0 +1,48 @@
+"""What a run opens to the network, and who may use it.
+
+Ray has no way to confine its ports to one address: on this machine's every address it accepts gRPC connections to
+gcs_server (1 port), raylet (2), the driver and each worker (1 each), all of which ask for the session's token; and on
+the machine's own address HTTP connections to ray::RuntimeEnvAgent, which answers 401 without the token. There is no
+dashboard. Everything is on a random port and ends with the run.
+"""
+
+import re
+
+from pipeline.conftest import Terminated
+
+ROLES = re.compile(r"emoboost-batch|gcs_server|raylet|ray::RuntimeEnvAgent|ray::[\w.(): ]+")
+
+
+def test_what_listens(terminated: Terminated) -> None:
+    assert terminated.ports
+    for port in sorted(terminated.ports, key=lambda port: port.process):
+        print(f"{port.process:<50} {port.address}:{port.port} {port.http_answer or 'gRPC'}")
+    unknown = [port.process for port in terminated.ports if not ROLES.fullmatch(port.process)]
+    assert not unknown
+    assert {"gcs_server", "raylet", "emoboost-batch"} <= {port.process for port in terminated.ports}
+
+
+def test_no_dashboard(terminated: Terminated) -> None:
+    assert 8265 not in {port.port for port in terminated.ports}
+    assert not [port for port in terminated.ports if "dashboard" in port.process.lower()]
+
+
+def test_http_asks_for_the_token(terminated: Terminated) -> None:
+    answers = {port.process: port.http_answer for port in terminated.ports if port.http_answer}
+    assert answers == {"ray::RuntimeEnvAgent": "HTTP/1.1 401 Unauthorized"}
+
+
+def test_a_second_driver_needs_the_token(terminated: Terminated) -> None:
+    """The one with the token shows that the others were refused for want of it."""
+    code, output = terminated.drivers["right"]
+    assert code == 0, output
+    assert "CONNECTED 1" in output
+    for name in ("none", "wrong"):
+        code, output = terminated.drivers[name]
+        assert code == 1, (name, output)
+        assert "CONNECTED" not in output
+        assert re.search(r"ConnectionError|[Aa]uthentication|[Uu]nauthenticated", output), output
+
+
+def test_no_process_shows_the_token_on_its_command_line(terminated: Terminated) -> None:
+    assert not [name for name in terminated.names if "TOKEN" in name.upper()]

