@@ -132,7 +132,7 @@ class TestRefused:
         assert trained.code == 0
         before = content(workshop / "mine")
         refused = shell.run(*words(), cwd=workshop).refused()
-        assert "mine: exists and is not empty; choose a new folder with --output" in refused
+        assert "mine: exists and is not an empty folder; choose a new one with --output" in refused
         assert content(workshop / "mine") == before
 
     @pytest.mark.parametrize("output", ["acted.csv", "acted.csv/model"])
@@ -140,7 +140,8 @@ class TestRefused:
         """Before the hours of training, not after them."""
         refused = shell.run(*words("--loso-seeds", "", output=output), cwd=workshop)
         assert "frozen features" not in refused.stderr
-        assert re.search(r"^acted\.csv.*: cannot be made a model folder \(", refused.refused())
+        message = r"^acted\.csv.*: (exists and is not an empty folder; choose|cannot be made a model folder \()"
+        assert re.search(message, refused.refused())
 
     @pytest.mark.parametrize(
         ("changes", "message"),
