@@ -16,6 +16,7 @@ from typing import Any
 from cluster.quiet import quiet_loggers
 from cluster.resources import GIB, Layout, Node, layout_for
 from emoboost.errors import EmoboostError
+from emoboost.importing import collector_paused
 
 OBJECT_STORE_BYTES = GIB // 2
 NO_PROGRESS_SECONDS = 1_800
@@ -67,14 +68,15 @@ def connected(address: str | None) -> Iterator[Cluster]:
         temporary = _short_folder()
         os.environ.update(PRIVATE_ENVIRONMENT)
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    import ray
-
-    # Its import takes as long as starting Ray does, most of which is waiting for other processes.
-    importing = threading.Thread(target=importlib.import_module, args=("ray.data",))
-    importing.start()
+    with collector_paused():
+        import ray
     try:
-        _init(address, temporary)
-        importing.join()
+        with collector_paused():
+            # Its import takes as long as starting Ray does, most of which is waiting for other processes.
+            importing = threading.Thread(target=importlib.import_module, args=("ray.data",))
+            importing.start()
+            _init(address, temporary)
+            importing.join()
         quiet_loggers()
         _set_streaming()
         previous = signal.signal(signal.SIGTERM, _interrupt)

@@ -11,6 +11,7 @@ from emoboost.checkpoint import DEFAULT_MODEL, ModelFolder, find_model, load_net
 from emoboost.config import ModelConfig
 from emoboost.errors import AudioErrorType
 from emoboost.features import FeatureExtractor
+from emoboost.importing import collector_paused
 from emoboost.prepare import Preparation, Prepared
 from emoboost.schema import Outcome
 from emoboost.utterance import Utterance
@@ -181,4 +182,6 @@ def load_model(name_or_folder: str | Path = DEFAULT_MODEL, **options: Any) -> Em
     Raises:
         ModelError: no such model, or a damaged one.
     """
-    return EmotionModel(find_model(name_or_folder), **options)
+    folder = find_model(name_or_folder)
+    with collector_paused():
+        return EmotionModel(folder, **options)

@@ -35,7 +35,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Preparation:
-    """How utterances are read: a value that travels to every worker."""
+    """How utterances are read."""
 
     segments: SegmentConfig
     extractor: FeatureExtractor

@@ -3,7 +3,6 @@
 plan -> prepare (CPU tasks: decode, segment, features) -> label (network actors, publish one part a shard)
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from cluster.connect import connected
 from cluster.quiet import quiet
 from cluster.resources import NETWORK_MEMORY, PREPARE_CPUS, PREPARE_MEMORY, Layout
 from emoboost.checkpoint import DEFAULT_MODEL, find_model
-from emoboost.predict import MAX_SECONDS, preparation_for
+from emoboost.predict import MAX_SECONDS
 from emoboost.summary import Summary, summarise
 from jobs.console import say
 from jobs.planning import open_or_plan
@@ -53,16 +52,13 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, float]:
     ledger = open_or_plan(options, model)
     labelled = 0.0
     if missing := ledger.missing():
-        with ThreadPoolExecutor(1) as beside, quiet(log):
-            # Filter banks are made while Ray starts: both take seconds.
-            preparation = beside.submit(preparation_for, model.config, ledger.plan.base, options.max_duration)
-            with connected(options.ray_address) as cluster:
-                layout = cluster.layout
-                say(f"Running on {cluster.describe()}: {layout.describe()}")
-                say(f"Output: {ledger.folder.display}")
-                prepare = PrepareWork(ledger, preparation.result(), np.array(missing))
-                network = NetworkWork(ledger, model.reference, layout.device, options.precision)
-                labelled = label_shards(prepare, network, layout)
+        with quiet(log), connected(options.ray_address) as cluster:
+            layout = cluster.layout
+            say(f"Running on {cluster.describe()}: {layout.describe()}")
+            say(f"Output: {ledger.folder.display}")
+            prepare = PrepareWork(ledger, model.config, options.max_duration, np.array(missing))
+            network = NetworkWork(ledger, model.reference, layout.device, options.precision)
+            labelled = label_shards(prepare, network, layout)
     summary = summarise(ledger)
     if summary.complete:
         ledger.succeed(summary.to_dict())

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from emoboost.config import ModelConfig
+from emoboost.importing import collector_paused
 from emoboost.ledger import METADATA_PREFIX, Ledger
 from emoboost.plan import utterances_of
-from emoboost.prepare import Preparation, Prepared
+from emoboost.predict import load_model, preparation_for
+from emoboost.prepare import Prepared
 from emoboost.schema import FORMAT_VERSION, Outcome, Status, labels_table
 
 SHARD, OUTCOMES, VALID, STARTS = "shard", "outcomes", "valid", "starts"
@@ -33,7 +36,9 @@ class PrepareWork:
     """What every worker of the CPU stage is told."""
 
     ledger: Ledger
-    preparation: Preparation
+    config: ModelConfig
+    max_seconds: float
+    """A longer utterance becomes an error row `too_long`."""
     shards: np.ndarray
     """(n,) the shards of this run, by position."""
 
@@ -53,7 +58,10 @@ def prepare_shard(rows: pa.Table, work: PrepareWork) -> pa.Table:
     """CPU stage: the position of a shard -> its segments as network inputs."""
     (position,) = rows["id"].to_pylist()
     shard = int(work.shards[position])
-    prepared = work.preparation(utterances_of(work.ledger.shard_table(shard)))
+    with collector_paused():
+        # Here and not in the driver, which would import librosa while Ray waits for it; again it takes 4 ms.
+        preparation = preparation_for(work.config, work.ledger.plan.base, work.max_seconds)
+    prepared = preparation(utterances_of(work.ledger.shard_table(shard)))
     return to_row(shard, prepared)
 
 
@@ -61,9 +69,8 @@ class LabelShards:
     """Network stage: a shard's inputs -> its part, published; one small row of counts comes back."""
 
     def __init__(self, work: NetworkWork) -> None:
-        import torch
-
-        from emoboost.predict import load_model
+        with collector_paused():
+            import torch
 
         if work.device == "cpu":
             torch.set_num_threads(1)

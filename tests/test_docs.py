@@ -21,7 +21,7 @@ from emoboost.errors import FIXES, AudioErrorType, EmoboostError
 from emoboost.ledger import Ledger
 from emoboost.manifest.columns import PATH_COLUMNS, START_COLUMNS
 from emoboost.manifest.listing import AUDIO_SUFFIXES
-from emoboost.predict import EmotionModel, preparation_for
+from emoboost.predict import MAX_SECONDS, EmotionModel
 from emoboost.schema import COLUMNS, labels_schema
 from emoboost.summary import Summary, summarise
 from jobs import exits
@@ -297,7 +297,7 @@ def annotated(
     with contextlib.chdir(folder):
         options = AnnotateOptions(manifest=str(REPOSITORY / "examples/manifest.csv"))
         ledger = open_or_plan(options, bundled.folder)
-        work = PrepareWork(ledger, preparation_for(bundled.config, ledger.plan.base), np.arange(ledger.plan.shards))
+        work = PrepareWork(ledger, bundled.config, MAX_SECONDS, np.arange(ledger.plan.shards))
         label = LabelShards(NetworkWork(ledger, str(bundled.folder.path), "cpu", "fp32"))
         for shard in range(ledger.plan.shards):
             label(prepare_shard(pa.table({"id": [shard]}), work))
