@@ -28,6 +28,8 @@ import soundfile
 ROOT = Path(__file__).parents[1]
 SECONDS = 3.0
 CEILING_SECONDS = 20.0
+PERIOD = 5.0
+"""Seconds between two looks at the memory; each look costs a tenth of a second of one core."""
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--utterances", type=int, default=2_000)
+    parser.add_argument("--utterances", type=int, default=4_000)
     parser.add_argument("--random-weights", action="store_true", help="a tiny model of the same input shapes")
     return parser.parse_args()
 
@@ -150,7 +152,7 @@ class PeakMemory:
         return self.peak
 
     def _sample(self) -> None:
-        while not self.stopped.wait(1.0):
+        while not self.stopped.wait(PERIOD):
             total = 0
             try:
                 for process in [self.process, *self.process.children(recursive=True)]:
