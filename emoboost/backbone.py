@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import WhisperConfig
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+NEITHER = "no such folder, and not a hub id such as openai/whisper-base"
 WHISPER_STRIDE = 2
 """Mel frames per encoder frame: the second convolution's stride."""
 WHISPER_KEYS = ("encoder_layers", "d_model", "encoder_attention_heads", "encoder_ffn_dim", "num_mel_bins")
@@ -170,13 +171,15 @@ def _find(source: str | Path, name: str, revision: str | None) -> Path:
         if not (folder / name).is_file():
             raise ModelError(f"{folder}: {name} is missing; give a folder in transformers' layout with safetensors")
         return folder / name
+    if "/" not in str(source):
+        raise ModelError(f"{source}: {NEITHER}")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HFValidationError, RevisionResolutionError
 
     try:
         return Path(hf_hub_download(str(source), name, revision=revision))
     except HFValidationError:
-        raise ModelError(f"{source}: no such folder, and not a hub id such as openai/whisper-base") from None
+        raise ModelError(f"{source}: {NEITHER}") from None
     except (OSError, RevisionResolutionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emoboost.config import ModelConfig
+from emoboost.defaults import DEFAULT_MODEL
 from emoboost.errors import ModelError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from emoboost.model import MsEmoBoost
 
 CONFIG, TRAINED, FROZEN, CARD = "config.json", "model.safetensors", "frozen.safetensors", "README.md"
-DEFAULT_MODEL = "whisper-base-emodb"
 BUNDLED = Path(str(resources.files("emoboost") / "models"))
 """Where the models of the package lie."""
 

@@ -1,5 +1,6 @@
 """The labels of an output in other formats: one table of writers, so that other kinds join."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def export(ledger: Ledger, kind: str, destination: Path) -> int:
     try:
         return WRITERS[kind](ledger, destination)
     except OSError as error:
-        raise OutputError(f"{destination}: cannot be written ({error.strerror or error})") from error
+        # pyarrow's text repeats the path.
+        reason = os.strerror(error.errno) if error.errno else error
+        raise OutputError(f"{destination}: cannot be written ({reason})") from error
 
 
 def _text(value: object) -> str | None:

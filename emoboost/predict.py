@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emoboost.checkpoint import DEFAULT_MODEL, ModelFolder, find_model, load_network
+from emoboost.checkpoint import ModelFolder, find_model, load_network
 from emoboost.config import ModelConfig
+from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
 from emoboost.errors import AudioErrorType
 from emoboost.features import FeatureExtractor
 from emoboost.importing import collector_paused
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 SUB_BATCH = 16
 """Segments in one pass of the network; any other number gives the same probabilities within 1e-5."""
-MAX_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)

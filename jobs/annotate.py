@@ -11,8 +11,8 @@ import numpy as np
 from cluster.connect import connected
 from cluster.quiet import quiet
 from cluster.resources import NETWORK_MEMORY, PREPARE_CPUS, PREPARE_MEMORY, Layout
-from emoboost.checkpoint import DEFAULT_MODEL, find_model
-from emoboost.predict import MAX_SECONDS
+from emoboost.checkpoint import find_model
+from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
 from emoboost.summary import Summary, summarise
 from jobs.console import say
 from jobs.planning import open_or_plan

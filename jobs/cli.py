@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
 from jobs.exits import Exit, run
 
 app = typer.Typer(
@@ -24,7 +25,6 @@ app.add_typer(corpus_app, name="corpus")
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Model = Annotated[str, typer.Option("--model", help="Name of a bundled model, or a model folder.")]
-DEFAULT_MODEL = "whisper-base-emodb"
 
 
 class Precision(StrEnum):
@@ -54,7 +54,7 @@ def annotate(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N utterances.")] = None,
     max_duration: Annotated[
         float, typer.Option("--max-duration", min=0.1, help="Longer utterances (seconds) become error rows.")
-    ] = 3600.0,
+    ] = MAX_SECONDS,
     max_errors: Annotated[
         float,
         typer.Option("--max-errors", min=0, max=1, help="Share of error rows up to which the exit code is 0."),

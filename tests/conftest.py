@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from reading import REPOSITORY
+from bad_audio import Difficult, make_bad_audio
+from reading import CLIP, REPOSITORY, samples_of
 from s3_server import S3, serve
 from threadpoolctl import threadpool_limits
 from tiny_model import save_tiny_model
@@ -31,6 +33,20 @@ def clips() -> list[Path]:
     found = sorted((REPOSITORY / "examples/audio").glob("*/*.flac"))
     assert len(found) == 16
     return found
+
+
+@pytest.fixture(scope="session")
+def speech() -> np.ndarray:
+    """The samples of `CLIP`."""
+    samples = samples_of(CLIP)
+    samples.setflags(write=False)
+    return samples
+
+
+@pytest.fixture(scope="session")
+def difficult(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Difficult]:
+    """Recordings made from `CLIP` in every bad and unusual condition; not to be written to."""
+    return make_bad_audio(tmp_path_factory.mktemp("difficult"), CLIP)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from bad_audio import PROTECTED, RATE, Difficult, make_bad_audio
+from bad_audio import PROTECTED, RATE, Difficult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import CLIP, OTHER, REPOSITORY, read, refusal, samples_of, written
@@ -21,16 +21,6 @@ DIFFICULT = [
     *("header_says_nothing", "truncated_flac", "nan", "one_sample", "all_zeros", "8_khz", "44_khz_stereo"),
     *("96_khz_24_bit", "7_channels", "spaces_and_umlauts", "length_unknown", "span_past_the_end", "too_long"),
 ]
-
-
-@pytest.fixture(scope="module")
-def speech() -> np.ndarray:
-    return samples_of(CLIP)
-
-
-@pytest.fixture(scope="module")
-def difficult(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Difficult]:
-    return make_bad_audio(tmp_path_factory.mktemp("difficult"), CLIP)
 
 
 def test_the_list_of_difficult_recordings_is_complete(difficult: dict[str, Difficult]) -> None:

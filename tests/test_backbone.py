@@ -11,53 +11,21 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny_whisper import FULL_LAYERS, HEADS, WIDTH, save_whisper, tiny_whisper_config
 from torch import Tensor
 from torch.nn import functional
-from transformers import WhisperConfig, WhisperForConditionalGeneration, WhisperModel
+from transformers import WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from emoboost.backbone import Backbone, build_backbone, load_whisper
 from emoboost.config import BackboneConfig
 from emoboost.errors import ModelError
 
-FULL_LAYERS, WIDTH, HEADS = 4, 32, 4
-
-
-def tiny_whisper_config(positions: int) -> WhisperConfig:
-    return WhisperConfig(
-        d_model=WIDTH,
-        encoder_layers=FULL_LAYERS,
-        encoder_attention_heads=HEADS,
-        encoder_ffn_dim=64,
-        decoder_layers=1,
-        decoder_attention_heads=HEADS,
-        decoder_ffn_dim=64,
-        vocab_size=100,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=2,
-        decoder_start_token_id=1,
-        max_source_positions=positions,
-        max_target_positions=8,
-    )
-
-
-def randomise(model: torch.nn.Module) -> None:
-    """Weights with which every part of the encoder changes the result visibly, biases and norms included."""
-    generator = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(std=0.2, generator=generator)
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole Whisper model with random weights and positions for 30 s, as transformers saves it."""
-    path = tmp_path_factory.mktemp("hub") / "tiny-whisper"
-    model = WhisperForConditionalGeneration(tiny_whisper_config(1500))
-    randomise(model)
-    model.save_pretrained(path)
-    return path
+    return save_whisper(tmp_path_factory.mktemp("hub") / "tiny-whisper")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from torch import Tensor
 from emoboost.checkpoint import (
     CARD,
     CONFIG,
-    DEFAULT_MODEL,
     FROZEN,
     TRAINED,
     ModelFolder,
@@ -27,6 +26,7 @@ from emoboost.checkpoint import (
     load_network,
     save_model,
 )
+from emoboost.defaults import DEFAULT_MODEL
 from emoboost.errors import ModelError
 from emoboost.model import MsEmoBoost
 

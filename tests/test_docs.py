@@ -17,11 +17,12 @@ import pytest
 import typer
 
 from emoboost.checkpoint import bundled_models, find_model
+from emoboost.defaults import MAX_SECONDS
 from emoboost.errors import FIXES, AudioErrorType, EmoboostError
 from emoboost.ledger import Ledger
 from emoboost.manifest.columns import PATH_COLUMNS, START_COLUMNS
 from emoboost.manifest.listing import AUDIO_SUFFIXES
-from emoboost.predict import MAX_SECONDS, EmotionModel
+from emoboost.predict import EmotionModel
 from emoboost.schema import COLUMNS, labels_schema
 from emoboost.summary import Summary, summarise
 from jobs import exits

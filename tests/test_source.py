@@ -12,21 +12,11 @@ from typing import Any, ClassVar
 import fsspec
 import numpy as np
 import pytest
-from bad_audio import PROTECTED, RATE, Difficult, make_bad_audio, obey_permissions
-from reading import CLIP, REPOSITORY, read, refusal, samples_of, written
+from bad_audio import PROTECTED, RATE, Difficult, obey_permissions
+from reading import CLIP, REPOSITORY, read, refusal, written
 
 from emoboost.audio import open_recording
 from emoboost.errors import AudioError, AudioErrorType
-
-
-@pytest.fixture(scope="module")
-def speech() -> np.ndarray:
-    return samples_of(CLIP)
-
-
-@pytest.fixture(scope="module")
-def difficult(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Difficult]:
-    return make_bad_audio(tmp_path_factory.mktemp("difficult"), CLIP)
 
 
 def test_permission(difficult: dict[str, Difficult]) -> None:

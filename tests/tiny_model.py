@@ -13,7 +13,10 @@ from emoboost.config import (
     SpectrogramBranchConfig,
 )
 from emoboost.model import MsEmoBoost
+from emoboost.predict import preparation_for
+from emoboost.utterance import Utterance
 
+REPOSITORY = Path(__file__).parents[1]
 CLASSES = ("anger", "happiness", "neutral", "sadness")
 
 
@@ -31,10 +34,20 @@ def tiny_config(**changes: object) -> ModelConfig:
     return ModelConfig(**{**values, **changes})
 
 
-def save_tiny_model(folder: Path, seed: int = 0, **changes: object) -> ModelFolder:
-    """Write such a model; its logits are scaled up so that labels differ between clips."""
+def save_tiny_model(folder: Path, seed: int = 2) -> ModelFolder:
+    """Write such a model; its answers differ from clip to clip, so that a mix-up shows.
+
+    The last layer is shifted and scaled until the logits of the example have mean 0 and deviation 2 in every class.
+    """
     torch.manual_seed(seed)
-    network = MsEmoBoost(tiny_config(**changes))
-    with torch.no_grad():
-        network.head.classify.weight.mul_(50)
+    network = MsEmoBoost(tiny_config()).eval()
+    clips = sorted((REPOSITORY / "examples/audio").glob("*/*.flac"))
+    prepared = preparation_for(network.config)([Utterance(str(clip), str(clip)) for clip in clips])
+    inputs = {name: torch.from_numpy(values).float() for name, values in prepared.inputs.items()}
+    with torch.inference_mode():
+        logits = network(inputs, torch.from_numpy(prepared.valid)).logits
+        mean, scale = logits.mean(0), 2 / logits.std(0)
+        classify = network.head.classify
+        classify.weight.mul_(scale[:, None])
+        classify.bias.copy_((classify.bias - mean) * scale)
     return save_model(folder, network.config, network.head.state_dict(), network.frozen.state_dict())

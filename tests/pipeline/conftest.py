@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
-from tiny_model import save_tiny_model
 
-from emoboost.checkpoint import save_model
-from emoboost.predict import EmotionModel, load_model, preparation_for
-from emoboost.utterance import Utterance
+from emoboost.checkpoint import ModelFolder
+from emoboost.predict import EmotionModel, load_model
 from pipeline.labels import Heard
 from pipeline.processes import (
     Listening,
@@ -63,24 +60,9 @@ def shell(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Shell:
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> EmotionModel:
-    """A tiny model with random weights whose answers differ from clip to clip, so that a mix-up shows.
-
-    Its last layer is shifted and scaled until the logits of the example have mean 0 and deviation 2 in every class.
-    """
-    folder = tmp_path_factory.mktemp("models")
-    random = load_model(save_tiny_model(folder / "random", seed=2).path)
-    prepared = preparation_for(random.config)([Utterance(str(clip), str(clip)) for clip in [*EMODB, *LIBRISPEECH]])
-    inputs = {name: torch.from_numpy(values.copy()).float() for name, values in prepared.inputs.items()}
-    with torch.inference_mode():
-        logits = random.network(inputs, torch.from_numpy(prepared.valid.copy())).logits
-        mean, scale = logits.mean(0), 2 / logits.std(0)
-        classify = random.network.head.classify
-        classify.weight.mul_(scale[:, None])
-        classify.bias.copy_((classify.bias - mean) * scale)
-    network = random.network
-    saved = save_model(folder / "small", random.config, network.head.state_dict(), network.frozen.state_dict())
-    model = load_model(saved.path)
+def small(tiny_model: ModelFolder) -> EmotionModel:
+    """The tiny model, loaded; a mix-up of its answers would show."""
+    model = load_model(tiny_model.path)
     answers = [model.predict(clip) for clip in [*EMODB, *LIBRISPEECH]]
     assert len({answer.label for answer in answers}) >= 2
     assert len({round(answer.confidence, 4) for answer in answers}) == len(answers)

@@ -33,7 +33,8 @@ def by_id(rows: list[dict[str, object]]) -> list[dict[str, object]]:
 
 class TestResult:
     @pytest.fixture(scope="class")
-    def expected(self, archive: Annotated) -> list[dict[str, object]]:
+    @classmethod
+    def expected(cls, archive: Annotated) -> list[dict[str, object]]:
         rows = by_id(rows_of(archive.output))
         assert len(rows) == 24
         return rows

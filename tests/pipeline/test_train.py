@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tiny_whisper import save_whisper
 from torchvision.models import alexnet
-from transformers import WhisperConfig, WhisperModel
 
 from emoboost.predict import load_model
 from pipeline.labels import Heard, assert_labelled_alone, content, rows_of
@@ -18,32 +18,11 @@ from pipeline.shell import Result, Shell
 CLASSES = ["anger", "sadness"]
 
 
-def whisper_folder(folder: Path) -> Path:
-    """A Whisper of four small encoder layers with random weights, as transformers saves it."""
-    torch.manual_seed(0)
-    config = WhisperConfig(
-        d_model=32,
-        encoder_layers=4,
-        encoder_attention_heads=4,
-        encoder_ffn_dim=64,
-        decoder_layers=1,
-        decoder_attention_heads=4,
-        decoder_ffn_dim=64,
-        vocab_size=100,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=2,
-        decoder_start_token_id=1,
-    )
-    WhisperModel(config).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corpus of two emotions and four speakers, an encoder and AlexNet's features."""
     cwd = tmp_path_factory.mktemp("workshop")
-    whisper_folder(cwd / "encoder")
+    save_whisper(cwd / "encoder")
     torch.manual_seed(1)
     whole = alexnet(weights=None).state_dict()
     save_file({name: whole[name] for name in whole if name.startswith("features.")}, cwd / "alexnet.safetensors")
@@ -146,8 +125,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"encoder": "nowhere"}, r"nowhere"),
-            ({"encoder": "alexnet.safetensors"}, r"alexnet\.safetensors"),
+            ({"encoder": "nowhere"}, r"nowhere: no such folder, and not a hub id such as"),
+            ({"encoder": "alexnet.safetensors"}, r"alexnet\.safetensors: no such folder"),
             ({"alexnet": "nowhere"}, r"nowhere: not the features of torchvision's AlexNet in safetensors"),
             ({"alexnet": "encoder/model.safetensors"}, r"not the features of torchvision's AlexNet in safetensors"),
             ({"loso-seeds": "0;1"}, r"--loso-seeds 0;1: give whole numbers separated by commas"),
