@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import types
@@ -15,11 +16,12 @@ from typing import Any
 
 from cluster.quiet import quiet_loggers
 from cluster.resources import GIB, Layout, Node, layout_for
-from emoboost.errors import EmoboostError
+from emoboost.errors import EmoboostError, UsageError
 from emoboost.importing import collector_paused
 
 OBJECT_STORE_BYTES = GIB // 2
 NO_PROGRESS_SECONDS = 1_800
+ANSWER_SECONDS = 5.0
 LONGEST_TEMPORARY = 35
 """Characters of the temporary folder's path; Ray adds about 70 to it."""
 PRIVATE_ENVIRONMENT: Mapping[str, str] = {
@@ -92,6 +94,27 @@ def connected(address: str | None) -> Iterator[Cluster]:
         ray.shutdown()
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_unreachable(address: str | None) -> None:
+    """Stop when nothing listens at the address of a cluster; Ray itself would wait for minutes.
+
+    Args:
+        address: of the user's choice; None is that of `RAY_ADDRESS`. One without a port (`auto`) is left to Ray.
+
+    Raises:
+        UsageError: the host is unknown, or does not answer.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or ""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not (host and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"no Ray cluster answers at {address} ({error}); check --ray-address or RAY_ADDRESS"
+        ) from error
 
 
 def _short_folder() -> str:

@@ -45,6 +45,15 @@ class ModelFolder:
         bundled = self.path.parent == BUNDLED
         return self.path.name if bundled else str(self.path.absolute())
 
+    def verify(self) -> None:
+        """Check every weight file against its hash, without loading a tensor.
+
+        Raises:
+            ModelError: a file is missing, or was changed since training.
+        """
+        for name in (TRAINED, FROZEN):
+            _verified(self, name)
+
     @property
     def size(self) -> int:
         """Bytes of all files in the folder."""
@@ -139,6 +148,14 @@ def _read_weights(folder: ModelFolder, name: str, prefix: str) -> dict[str, "tor
     from safetensors.torch import load
 
     try:
+        return {prefix + key: tensor for key, tensor in load(_verified(folder, name)).items()}
+    except SafetensorError as error:
+        raise ModelError(f"{folder.path / name}: not a safetensors file ({error}); copy the model again") from error
+
+
+def _verified(folder: ModelFolder, name: str) -> bytes:
+    """The content of a weight file that has the hash of the config."""
+    try:
         content = (folder.path / name).read_bytes()
     except OSError as error:
         raise ModelError(f"{folder.path / name}: cannot be read ({error.strerror}); copy the model again") from error
@@ -148,10 +165,7 @@ def _read_weights(folder: ModelFolder, name: str, prefix: str) -> dict[str, "tor
             f"{folder.path / name}: SHA-256 is {found[:12]}…, {CONFIG} says "
             f"{folder.config.weights.get(name, 'nothing')[:12]}…; the file was changed or damaged, copy the model again"
         )
-    try:
-        return {prefix + key: tensor for key, tensor in load(content).items()}
-    except SafetensorError as error:
-        raise ModelError(f"{folder.path / name}: not a safetensors file ({error}); copy the model again") from error
+    return content
 
 
 def _check_keys(folder: ModelFolder, expected: set[str], found: set[str]) -> None:

@@ -1,8 +1,11 @@
 """The labels of an output in other formats: one table of writers, so that other kinds join."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import pyarrow as pa
 
 from emoboost.errors import OutputError
 from emoboost.ledger import Ledger
@@ -13,24 +16,21 @@ def to_csv(ledger: Ledger, destination: Path) -> int:
 
     The file appears under its name when it is complete.
     """
-    import pyarrow as pa
     import pyarrow.csv as pa_csv
 
     rows = 0
     temporary = destination.with_name(destination.name + ".partial")
     shards = sorted(ledger.finished())
     schema = ledger.read_part(shards[0]).schema
-    flat = pa.schema(
-        [field if not pa.types.is_nested(field.type) else field.with_type(pa.string()) for field in schema]
-    )
+    flat = pa.schema([field if _is_plain(field.type) else field.with_type(pa.string()) for field in schema])
     try:
         with pa_csv.CSVWriter(temporary, flat) as writer:
             for shard in shards:
                 part = ledger.read_part(shard)
                 columns = [
-                    pa.array(map(_text, part[field.name].to_pylist()), pa.string())
-                    if pa.types.is_nested(field.type)
-                    else part[field.name]
+                    part[field.name]
+                    if _is_plain(field.type)
+                    else pa.array(map(_text, part[field.name].to_pylist()), pa.string())
                     for field in schema
                 ]
                 writer.write_table(pa.Table.from_arrays(columns, schema=flat))
@@ -69,7 +69,24 @@ def export(ledger: Ledger, kind: str, destination: Path) -> int:
         raise OutputError(f"{destination}: cannot be written ({reason})") from error
 
 
-def _text(value: object) -> str | None:
-    import json
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether pyarrow writes the type into a CSV by itself."""
+    return any(
+        is_kind(kind)
+        for is_kind in (
+            *(pa.types.is_string, pa.types.is_large_string, pa.types.is_boolean, pa.types.is_null),
+            *(pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal),
+            *(pa.types.is_date, pa.types.is_time, pa.types.is_timestamp),
+        )
+    )
 
-    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+def _text(value: object) -> str | None:
+    """Text as it is, bytes as hex digits, lists and structures as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list | dict | tuple):
+        return json.dumps(value, ensure_ascii=False, default=lambda other: _text(other) or "")
+    return str(value)

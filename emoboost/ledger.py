@@ -59,12 +59,19 @@ class Ledger:
         """
         name = f"{PLAN}/{PLAN_FILE}"
         if folder.exists(name):
-            return cls(folder, Plan.from_json(folder.read(name).decode()))
+            try:
+                return cls(folder, Plan.from_json(folder.read(name).decode()))
+            except (ValueError, TypeError, AttributeError, KeyError, pa.ArrowException) as error:
+                raise OutputError(
+                    f"{folder.display}: {name} is damaged ({type(error).__name__}); choose a new folder with --output"
+                ) from error
+        if folder.is_local and Path(folder.path()).is_file():
+            raise OutputError(f"{folder.display}: is a file; name an output, or an empty or new folder")
         foreign = [name for name in folder.names("") if not name.startswith(("_", "."))]
         if foreign:
             raise OutputError(
                 f"{folder.display}: holds {foreign[0]!r} and is not an output of emoboost-batch; "
-                "choose an empty or new folder with --output"
+                "name an output, or an empty or new folder"
             )
         return None
 
@@ -119,17 +126,33 @@ class Ledger:
 
     def read_part(self, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one finished shard."""
-        with self.folder.open(self.part_name(shard)) as file:
+        name = self.part_name(shard)
+        with _readable(self.folder, name, "delete it, and annotate makes it again"), self.folder.open(name) as file:
             return pq.read_table(file, columns=columns and list(columns))
 
     def succeed(self, totals: Mapping[str, object]) -> None:
         """Write the success marker; the caller has checked the totals against the plan."""
         self.folder.replace(SUCCESS, (json.dumps(totals, indent=2) + "\n").encode())
 
+    def withdraw_success(self) -> None:
+        """Remove the success marker of an output that lacks parts."""
+        self.folder.remove(SUCCESS)
+
     @contextlib.contextmanager
     def _open_plan_file(self, name: str) -> Iterator[IO[bytes]]:
-        with self.folder.open(self.plan_name(name)) as file:
+        path = self.plan_name(name)
+        with _readable(self.folder, path, "choose a new folder with --output"), self.folder.open(path) as file:
             yield file
+
+
+@contextlib.contextmanager
+def _readable(folder: Folder, name: str, fix: str) -> Iterator[None]:
+    """Turn a missing or damaged file of the output into an error for people."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise OutputError(f"{folder.display}: {name} is missing or damaged ({reason}); {fix}") from error
 
 
 def refuse_other_plan(

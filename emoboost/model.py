@@ -231,25 +231,19 @@ class SpectrogramImage(nn.Module):
 
 
 def alexnet_features() -> nn.Sequential:
-    """The convolutional part of torchvision's `alexnet`, layer for layer and key for key.
+    """The convolutional part of torchvision's `alexnet`, with random weights.
 
-    Built here because importing torchvision would double the start-up time of every network worker.
+    Made without memory first: the whole network has 240 MB of which a tenth is used here.
     """
-    return nn.Sequential(
-        nn.Conv2d(3, 64, kernel_size=11, stride=4, padding=2),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(kernel_size=3, stride=2),
-        nn.Conv2d(64, 192, kernel_size=5, padding=2),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(kernel_size=3, stride=2),
-        nn.Conv2d(192, 384, kernel_size=3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(384, 256, kernel_size=3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(256, 256, kernel_size=3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(kernel_size=3, stride=2),
-    )
+    from torchvision.models import alexnet
+
+    with torch.device("meta"):
+        features: nn.Sequential = alexnet(weights=None).features
+    features.to_empty(device="cpu")
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            layer.reset_parameters()
+    return features
 
 
 class FrozenEncoders(nn.Module):
@@ -299,8 +293,3 @@ def frames_of(valid_samples: Tensor, backbone: BackboneConfig) -> Tensor:
     """Encoder frames that hold speech: ceil(samples / hop), at least 1, at most T'. (B,) -> (B,) integers."""
     frames = torch.div(valid_samples + backbone.frame_samples - 1, backbone.frame_samples, rounding_mode="floor")
     return frames.clamp(1, backbone.frames)
-
-
-def parameters_of(module: nn.Module) -> int:
-    """Number of parameters, trained and frozen."""
-    return sum(parameter.numel() for parameter in module.parameters())

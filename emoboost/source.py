@@ -122,6 +122,8 @@ def audio_errors(location: str) -> Iterator[None]:
 
 
 def _explain(error: Exception) -> tuple[AudioErrorType, str]:
+    if isinstance(error, FileNotFoundError) and (refused := _refused(error.__cause__)):
+        return refused
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return AudioErrorType.NOT_FOUND, "there is no such file"
     if isinstance(error, PermissionError):
@@ -129,6 +131,18 @@ def _explain(error: Exception) -> tuple[AudioErrorType, str]:
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return AudioErrorType.NOT_FOUND, "there is no such file; its name is longer than a file's can be"
     return AudioErrorType.UNREADABLE, f"cannot be read ({_reason(error)})"
+
+
+def _refused(cause: Any) -> tuple[AudioErrorType, str] | None:
+    """What an HTTP server really said: fsspec calls everything a missing file."""
+    status = getattr(cause, "status", None)
+    if status in (401, 403):
+        return AudioErrorType.PERMISSION, f"the server refuses it (HTTP status {status})"
+    if status not in (None, 404, 410):
+        return AudioErrorType.UNREADABLE, f"the server answers with HTTP status {status}"
+    if status is None and type(cause).__module__.startswith("aiohttp"):
+        return AudioErrorType.UNREADABLE, f"the server cannot be reached ({_reason(cause)})"
+    return None
 
 
 def _reason(error: Any) -> str:

@@ -73,6 +73,28 @@ class Folder:
                 f"{self.display}: cannot be written ({error}); choose another folder with --output"
             ) from error
 
+    def check_writable(self) -> None:
+        """Look whether `create` would work, and leave nothing behind.
+
+        Raises:
+            OutputError: a local folder cannot be made or written here. A store is believed.
+        """
+        if not self.is_local:
+            return
+        place = Path(self.path())
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            reason = "not a folder" if not place.is_dir() else "not writable"
+            raise OutputError(
+                f"{self.display}: cannot be written ({place} is {reason}); choose another folder with --output"
+            )
+
+    def remove(self, name: str) -> None:
+        """Delete a file if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            self.filesystem.rm_file(self.path(name))
+
     def exists(self, name: str = "") -> bool:
         """Whether this file, or the folder itself, is there."""
         return bool(self.filesystem.exists(self.path(name)))

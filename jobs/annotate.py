@@ -3,12 +3,13 @@
 plan -> prepare (CPU tasks: decode, segment, features) -> label (network actors, publish one part a shard)
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cluster.connect import connected
+from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from cluster.resources import NETWORK_MEMORY, PREPARE_CPUS, PREPARE_MEMORY, Layout
 from emoboost.checkpoint import find_model
@@ -49,9 +50,13 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, float]:
         EmoboostError: the job failed; what is published stays and the same command continues.
     """
     model = find_model(options.model)
-    ledger = open_or_plan(options, model)
+    model.verify()
+    refuse_unreachable(options.ray_address)
+    with quiet(Path(os.devnull)):  # decoders complain about damaged recordings
+        ledger = open_or_plan(options, model)
     labelled = 0.0
     if missing := ledger.missing():
+        ledger.withdraw_success()
         with quiet(log), connected(options.ray_address) as cluster:
             layout = cluster.layout
             say(f"Running on {cluster.describe()}: {layout.describe()}")
@@ -69,6 +74,7 @@ def label_shards(prepare: PrepareWork, network: NetworkWork, layout: Layout) -> 
     """The pipeline: publish the part of every shard in `prepare.shards`; returns the seconds of audio labelled."""
     import ray.data
 
+    actors = min(layout.network_actors, len(prepare.shards))
     shards = ray.data.range(len(prepare.shards), override_num_blocks=len(prepare.shards))
     prepared = shards.map_batches(
         prepare_shard,
@@ -83,7 +89,7 @@ def label_shards(prepare: PrepareWork, network: NetworkWork, layout: Layout) -> 
         fn_constructor_args=(network,),
         batch_size=None,
         batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=layout.network_actors, max_tasks_in_flight_per_actor=1),
+        compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
         num_cpus=layout.network_cpus,
         num_gpus=layout.network_gpus,
         memory=NETWORK_MEMORY,

@@ -1,5 +1,6 @@
 """`annotate` as a command: run it, print what it gave, choose the exit code."""
 
+import contextlib
 import json
 import tempfile
 import time
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from emoboost.checkpoint import find_model
-from emoboost.errors import EmoboostError
+from emoboost.errors import EmoboostError, UsageError
 from emoboost.ledger import LOGS
 from emoboost.storage import Folder
 from emoboost.summary import Summary
@@ -27,6 +28,9 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
         dry_run: check and plan, write nothing.
         as_json: print for programs.
     """
+    for name, value in (("MANIFEST", options.manifest), ("--output", options.output), ("--model", options.model)):
+        if value == "":
+            raise UsageError(f"{name} is empty; give a path, or leave an option out")
     if dry_run:
         facts = describe_plan(options)
         print(json.dumps(facts) if as_json else "\n".join(f"{name:<20} {value}" for name, value in facts.items()))
@@ -35,15 +39,16 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     log = log_file(Folder.at(output_of(options)))
     try:
         summary, labelled = annotate(options, log)
-    except EmoboostError:
-        raise
     except Exception as error:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8") as file:
-            traceback.print_exc(file=file)
+        if isinstance(error, EmoboostError) and not hasattr(error, "cause"):  # Ray's own exceptions hold a cause
+            raise
+        with contextlib.suppress(OSError):  # the disk may be full
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8") as file:
+                traceback.print_exc(file=file)
         raise EmoboostError(
-            f"the job failed: {type(error).__name__}: {error}\n"
-            f"What is finished stays, the same command continues. Log: {log}"
+            f"{output_of(options)}: the job failed ({reason_of(error)})\n"
+            f"What is finished stays, the same command continues. Log: {_existing(log) or 'none could be written'}"
         ) from error
     seconds = time.monotonic() - started
     if as_json:
@@ -54,6 +59,14 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     if not summary.complete:
         say("The same command continues.")
     return exit_for(summary, max_errors)
+
+
+def reason_of(error: BaseException) -> str:
+    """The cause in one line; Ray wraps what a worker raised into pages of text, whose last line is the cause."""
+    if not str(error).strip():
+        return type(error).__name__
+    last = str(error).strip().splitlines()[-1].strip()
+    return last if "Error" in last.split(":", 1)[0] else f"{type(error).__name__}: {last}"
 
 
 def exit_for(summary: Summary, max_errors: float) -> Exit:

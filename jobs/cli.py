@@ -40,6 +40,23 @@ class Kind(StrEnum):
     CSV = "csv"
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"emoboost-batch {version('emoboost-batch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Emotion labels for speech archives: MS-EmoBoost as a batch job on Ray."""
+
+
 @app.command()
 def annotate(
     manifest: Annotated[str, typer.Argument(help="CSV, TSV or Parquet file, folder or glob of audio; path or URL.")],

@@ -7,11 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.connect import refuse_unreachable
 from emoboost.audio import probe
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.errors import AudioError, UsageError
 from emoboost.ledger import Ledger, refuse_other_plan
 from emoboost.manifest.kinds import open_source
+from emoboost.manifest.rows import LAST_CHANNEL
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
 from emoboost.preflight import check_recordings, spread
 from emoboost.schema import is_reserved
@@ -68,11 +70,21 @@ def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: P
 def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
     """What a run would do, without writing anything (`--dry-run`)."""
     model = find_model(options.model)
+    model.verify()
+    refuse_unreachable(options.ray_address)
+    folder, rows = Folder.at(output_of(options)), row_options(options, model)
+    ledger = Ledger.open(folder)
+    if ledger is None:
+        folder.check_writable()
+    else:
+        digest = open_source(options.manifest).digest()
+        refuse_other_plan(ledger, digest, rows, command_with_output(f"{output_of(options)}-2"))
     with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
-        plan = plan_locally(options, row_options(options, model), Path(planned))
+        plan = plan_locally(options, rows, Path(planned))
     return {
         "manifest": options.manifest,
-        "output": Folder.at(output_of(options)).display,
+        "output": folder.display,
+        "finished shards": 0 if ledger is None else len(ledger.finished()),
         "utterances": plan.utterances,
         "shards": plan.shards,
         "audio hours known": round(plan.known_seconds / 3600, 3),
@@ -96,7 +108,7 @@ def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, obj
 
 def output_of(options: "AnnotateOptions") -> str:
     """The output the user named, or else a folder in the current directory, named after the manifest."""
-    return options.output or default_output(options.manifest, options.limit)
+    return default_output(options.manifest, options.limit) if options.output is None else options.output
 
 
 def default_output(manifest: str, limit: int | None) -> str:
@@ -124,6 +136,8 @@ def parse_channel(text: str | None) -> int | None:
         return None
     if not (text.isascii() and text.isdecimal()):
         raise UsageError(f"--channel {text}: give a channel number, counted from 0, or mix")
+    if int(text) > LAST_CHANNEL:
+        raise UsageError(f"--channel {text}: no recording has so many channels")
     return int(text)
 
 

@@ -17,15 +17,16 @@ def predict_command(
 ) -> Exit:
     """Label each file and print it as text or JSON, or write all to a CSV."""
     number = parse_channel(channel)
+    model = load_model(model_name)
     if output is not None:
         check_writable(output)
-    model = load_model(model_name)
     predictions = [model.predict(file, channel=number) for file in files]
     if output is not None:
         write_csv(predictions, model, output)
-        print(f"{len(predictions)} rows in {output}")
-    elif as_json:
+    if as_json:
         print(json.dumps([to_dict(prediction, model) for prediction in predictions], ensure_ascii=False))
+    elif output is not None:
+        print(f"{len(predictions)} rows in {output}")
     else:
         print("\n\n".join(prediction_text(prediction, model) for prediction in predictions))
         print(f"\nModel {model.identity} ({model.config.training.get('summary', 'provenance unknown')})")
@@ -49,9 +50,9 @@ def prediction_text(prediction: Prediction, model: EmotionModel) -> str:
     """Label, probabilities as bars, and one line a segment when there are several."""
     if prediction.label is None:
         assert prediction.error_type is not None
-        return (
-            f"{prediction.uri}\n  error: {prediction.error_message}\n  {FIXES[AudioErrorType(prediction.error_type)]}"
-        )
+        fix = FIXES[AudioErrorType(prediction.error_type)]
+        text = f"{prediction.uri}\n  error: {prediction.error_message}"
+        return text if fix in (prediction.error_message or "") else f"{text}\n  {fix}"
     width = max(map(len, model.classes))
     lines = [f"{prediction.uri}: {prediction.label} ({prediction.confidence:.0%}), {prediction.duration:.1f} s"]
     ordered = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])

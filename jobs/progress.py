@@ -102,9 +102,17 @@ def _live(utterances_total: int, seconds_total: float | None) -> Iterator[Progre
     from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
-    columns = (SpinnerColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"))
-    with Bar(*columns, console=Console(file=sys.stderr), transient=False) as bar:
+    # The text wraps on a narrow terminal: what it ends with is what people wait for.
+    columns = (
+        SpinnerColumn(),
+        BarColumn(bar_width=12),
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=False)),
+    )
+    console = Console(file=sys.stderr)
+    # Standard output stays as it is: Ray's lines are kept out of it elsewhere.
+    with Bar(*columns, console=console, redirect_stdout=False, redirect_stderr=False, expand=True) as bar:
         task = bar.add_task("starting workers", total=1.0)
         state = Progress(
             utterances_total,

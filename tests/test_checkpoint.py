@@ -102,6 +102,18 @@ class TestRoundTrip:
 
 
 class TestIdentity:
+    def test_verify(self, folder: Path, tiny_model: ModelFolder) -> None:
+        tiny_model.verify()
+        for name in (TRAINED, FROZEN):
+            content = (folder / name).read_bytes()
+            (folder / name).write_bytes(content + b"x")
+            with pytest.raises(ModelError, match=rf"{name}: SHA-256 is .* changed or damaged"):
+                find_model(folder).verify()
+            (folder / name).unlink()
+            with pytest.raises(ModelError, match=f"{name}: cannot be read"):
+                find_model(folder).verify()
+            (folder / name).write_bytes(content)
+
     def test_name_and_12_digits_over_config_and_weights(self, tiny_model: ModelFolder) -> None:
         text = (tiny_model.path / CONFIG).read_bytes()
         assert tiny_model.identity == f"tiny@{hashlib.sha256(text).hexdigest()[:12]}"

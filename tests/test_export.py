@@ -80,6 +80,30 @@ def test_pandas_reads_it(ledger: Ledger, tmp_path: Path) -> None:
     assert frame["confidence"].isna().sum() == 3
 
 
+def test_types_that_csv_has_not(tmp_path: Path) -> None:
+    """Whatever a Parquet manifest may carry."""
+    carried = {
+        "view": pa.array(["ä", None] * 4, pa.string_view()),
+        "bytes": pa.array([b"\xff\x00", None] * 4),
+        "bytes_view": pa.array([b"\x01", None] * 4, pa.binary_view()),
+        "struct": pa.array([{"a": [1], "b": b"\x02"}, None] * 4),
+        "map": pa.array([[("k", 1)], None] * 4, pa.map_(pa.string(), pa.int64())),
+        "dictionary": pa.array(["x", "y"] * 4).dictionary_encode(),
+        "length": pa.array([61, None] * 4, pa.duration("s")),
+    }
+    pq.write_table(pa.table({"path": [f"{n}.wav" for n in range(8)], **carried}), tmp_path / "m.parquet")
+    plan = make_plan(str(tmp_path / "m.parquet"), tmp_path / "planned", {})
+    ledger = Ledger.create(Folder.at(tmp_path / "typed"), plan, tmp_path / "planned")
+    fill(ledger, ledger.missing())
+    assert export(ledger, "csv", tmp_path / "out.csv") == 8
+    found = pd.read_csv(tmp_path / "out.csv", dtype=str, keep_default_na=False).to_dict("records")
+    assert {name: found[0][name] for name in carried} == {
+        **{"view": "ä", "bytes": "ff00", "bytes_view": "01", "dictionary": "x", "length": "0:01:01"},
+        **{"struct": '{"a": [1], "b": "02"}', "map": '[["k", 1]]'},
+    }
+    assert {found[1][name] for name in carried if name != "dictionary"} == {""}
+
+
 def test_unfinished_output_gives_what_is_there(ledger: Ledger, tmp_path: Path) -> None:
     fill(ledger, [2, 0])
     assert export(ledger, "csv", tmp_path / "out.csv") == 12

@@ -132,6 +132,36 @@ class TestParts:
         assert ledger.remaining([plan.shards - 1])[1] is not None
 
 
+class TestDamaged:
+    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 1}'])
+    def test_plan(self, ledger: Ledger, tmp_path: Path, text: str) -> None:
+        (tmp_path / "out/_plan/plan.json").write_text(text)
+        with pytest.raises(
+            OutputError, match=r"plan\.json.*(damaged|format is None).*choose a new folder with --output"
+        ):
+            Ledger.open(Folder.at(tmp_path / "out"))
+
+    @pytest.mark.parametrize("content", [None, b"", b"PAR1", b"PAR1 and no more PAR1"])
+    def test_tables_of_the_plan(self, ledger: Ledger, content: bytes | None) -> None:
+        name = ledger.plan_name("shards-00000.parquet")
+        ledger.folder.remove(name) if content is None else ledger.folder.replace(name, content)
+        with pytest.raises(OutputError, match=r"out: _plan/.*parquet is missing or damaged .*; choose a new"):
+            ledger.shard_table(0)
+
+    def test_part(self, ledger: Ledger) -> None:
+        ledger.commit(1, part_of(ledger, 1))
+        ledger.folder.replace(ledger.part_name(1), ledger.folder.read(ledger.part_name(1))[:-9])
+        with pytest.raises(OutputError, match=r"labels/part-.*-0000001\.parquet is missing or damaged .*; delete it"):
+            ledger.read_part(1)
+
+    def test_success_is_withdrawn(self, ledger: Ledger, tmp_path: Path) -> None:
+        ledger.withdraw_success()
+        ledger.succeed({"utterances": 40})
+        assert (tmp_path / "out" / SUCCESS).exists()
+        ledger.withdraw_success()
+        assert not (tmp_path / "out" / SUCCESS).exists()
+
+
 class TestRefuseOtherPlan:
     def refusal(self, ledger: Ledger, manifest_hash: str | None = None, **changes: object) -> str:
         command = ["emoboost-batch", "annotate", "my calls.csv", "--output", "out-2"]

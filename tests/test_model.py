@@ -25,7 +25,6 @@ from emoboost.model import (
     SpectrogramImage,
     alexnet_features,
     frames_of,
-    parameters_of,
 )
 from emoboost.predict import EmotionModel, preparation_for
 from emoboost.utterance import Utterance
@@ -48,6 +47,10 @@ INPUTS = {
     "spectrogram only": {"spectrogram", "log_mel"},
     "encoder alone": {"log_mel"},
 }
+
+
+def parameters_of(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 # The whole head once more, in float64, one position and one frame at a time.

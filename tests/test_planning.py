@@ -50,6 +50,11 @@ class TestChannel:
         with pytest.raises(UsageError, match=f"--channel {text}: give a channel number, counted from 0, or mix"):
             parse_channel(text)
 
+    def test_more_than_a_column_can_hold(self) -> None:
+        assert parse_channel(str(2**31 - 1)) == 2**31 - 1
+        with pytest.raises(UsageError, match="--channel 2147483648: no recording has so many channels"):
+            parse_channel(str(2**31))
+
 
 class TestOutput:
     @pytest.mark.parametrize(

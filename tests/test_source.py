@@ -1,5 +1,6 @@
 """Where the bytes come from: paths, permissions, URLs, a store that fails."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,11 +70,17 @@ class _Store(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_HEAD(self) -> None:
+        if self.path.strip("/").isdecimal():
+            self._answer(int(self.path.strip("/")), b"", 0)
+            return
         self._answer(200, b"", len(self.content))
 
     def do_GET(self) -> None:
         if _Store.fails:
             self._answer(503, b"", 0)
+            return
+        if self.path.strip("/").isdecimal():
+            self._answer(int(self.path.strip("/")), b"", 0)
             return
         begin, end = self.headers["Range"].removeprefix("bytes=").split("-")
         part = self.content[int(begin) : int(end) + 1]
@@ -102,6 +109,29 @@ def store(tmp_path: Path, speech: np.ndarray) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_address[1]}/long.wav"
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "message"),
+    [
+        (401, AudioErrorType.PERMISSION, "the server refuses it (HTTP status 401)"),
+        (403, AudioErrorType.PERMISSION, "the server refuses it (HTTP status 403)"),
+        (404, AudioErrorType.NOT_FOUND, "there is no such file"),
+        (500, AudioErrorType.UNREADABLE, "the server answers with HTTP status 500"),
+    ],
+)
+def test_what_an_http_server_says(store: str, status: int, expected: AudioErrorType, message: str) -> None:
+    found = refusal(store.replace("long.wav", str(status)))
+    assert found[0] is expected
+    assert message in found[1]
+
+
+def test_a_server_that_is_not_there(store: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    error_type, message = refusal(f"http://127.0.0.1:{port}/a.wav")
+    assert error_type is AudioErrorType.UNREADABLE
+    assert "the server cannot be reached" in message
 
 
 def test_a_store_that_fails_is_not_a_cut_recording(

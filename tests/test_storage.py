@@ -133,6 +133,18 @@ class TestCreate:
         assert s3.endpoint
 
 
+class TestCheckWritable:
+    def test_leaves_nothing(self, tmp_path: Path) -> None:
+        for name in (".", "new", "new/deeper"):
+            Folder.at(tmp_path / name).check_writable()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_file_in_the_way(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("x")
+        with pytest.raises(OutputError, match=r"file/out: cannot be written \(.*file is not a folder\); choose"):
+            Folder.at(tmp_path / "file/out").check_writable()
+
+
 class TestAt:
     def test_paths_become_absolute_and_keep_their_display(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

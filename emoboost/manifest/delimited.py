@@ -16,6 +16,8 @@ from emoboost.manifest.source import BATCH_ROWS, Place, Rows, Source, is_utf8
 Record = tuple[int, list[str]]
 """The line on which a row begins, and its fields."""
 
+LONGEST_FIELD = 16 * 2**20
+"""Characters; far above any honest field, and below what a missing quote at the top of a large file would read."""
 NOT_UTF8 = "is not UTF-8; save the file as UTF-8 (in Excel: CSV UTF-8)"
 
 
@@ -72,6 +74,7 @@ def _header(place: Place, first: Record | Problem | None) -> list[str]:
 
 def _records(file: IO[str], delimiter: str) -> Iterator[Record | Problem]:
     """Header and rows without blank lines; after a row that is not CSV nothing can be trusted, so it is the last."""
+    csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(file, delimiter=delimiter, strict=True)
     line = 1
     while True:
@@ -86,7 +89,9 @@ def _records(file: IO[str], delimiter: str) -> Iterator[Record | Problem]:
 
 
 def _quoting_advice(error: str) -> str:
-    if "field limit" in error or "end of data" in error:
+    if "field limit" in error:
+        return f'no field may have more than {LONGEST_FIELD:,} characters; a closing " may be missing here or below'
+    if "end of data" in error:
         return 'a field that begins with " here or below has no closing "; close it, or double each " inside'
     return 'a field with " in it must begin and end with ", and each " inside must be doubled'
 

@@ -76,7 +76,10 @@ class Place:
         filesystem, path = resolve_place(given)
         try:
             kind = str(filesystem.info(path)["type"])
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if error.__cause__ is not None and getattr(error.__cause__, "status", 0) not in (404, 410):
+                # fsspec calls a refusal of an HTTP server a missing file.
+                raise ManifestError(f"{given}: cannot be read ({_reason(error.__cause__)})") from error
             kind = None
         except Exception as error:
             raise ManifestError(f"{given}: cannot be read ({_reason(error)})") from error
@@ -151,5 +154,5 @@ def is_utf8(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bad_audio import MAX_SECONDS, PROTECTED, Difficult, make_bad_audio, obey_pe
 
 from emoboost.errors import FIXES
 from emoboost.predict import EmotionModel
+from pipeline.conftest import Annotated
 from pipeline.labels import Heard, Row, assert_labelled_alone, error_rows, rows_of
 from pipeline.recordings import LIBRISPEECH, call
 from pipeline.shell import EXAMPLES, Result, Shell, in_a_namespace
@@ -191,16 +193,43 @@ class TestArguments:
             (["--channel", "left"], r"^--channel left: give a channel number, counted from 0, or mix$"),
             (["--channel", "-1"], r"^--channel -1: give a channel number, counted from 0, or mix$"),
             (["--output", "file.txt/labels"], r"^file\.txt/labels: cannot be written .*choose another folder"),
-            (["--output", "file.txt"], r"^file\.txt: .*choose .* folder with --output"),
+            (["--output", "file.txt"], r"^file\.txt: is a file; name an output, or an empty or new folder$"),
+            (["--output", ""], r"^--output is empty; give a path, or leave an option out$"),
+            (["--model", ""], r"^--model is empty"),
+            (
+                ["--ray-address", "127.0.0.1:1"],
+                r"^no Ray cluster answers at 127\.0\.0\.1:1 \(.*refused\); check",
+            ),
         ],
     )
-    def test_are_refused_before_any_work(self, shell: Shell, tmp_path: Path, words: list[str], message: str) -> None:
+    @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+    def test_are_refused_before_any_work(
+        self, shell: Shell, tmp_path: Path, words: list[str], message: str, dry: list[str]
+    ) -> None:
         (tmp_path / "file.txt").write_text("in the way")
-        refused = shell.run("annotate", EXAMPLES / "manifest.csv", *words, cwd=tmp_path).refused()
+        refused = shell.run("annotate", EXAMPLES / "manifest.csv", *words, *dry, cwd=tmp_path).refused()
         assert re.search(message, refused, re.MULTILINE), refused
         assert len(refused.splitlines()) <= 2
         assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
         assert (tmp_path / "file.txt").read_text() == "in the way"
+
+    @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+    def test_a_damaged_model(self, shell: Shell, small: EmotionModel, tmp_path: Path, dry: list[str]) -> None:
+        shutil.copytree(small.folder.path, tmp_path / "damaged")
+        with (tmp_path / "damaged/model.safetensors").open("ab") as file:
+            file.write(b"x")
+        words = ("annotate", EXAMPLES / "manifest.csv", "--model", "damaged", *dry)
+        refused = shell.run(*words, cwd=tmp_path).refused()
+        assert re.search(r"damaged/model\.safetensors: SHA-256 is .* copy the model again$", refused)
+        assert [path.name for path in tmp_path.iterdir()] == ["damaged"]
+
+    def test_a_dry_run_on_an_output_of_another_plan(
+        self, archive: Annotated, shell: Shell, small: EmotionModel
+    ) -> None:
+        words = ("annotate", archive.manifest, "--output", archive.output, "--model", small.folder.path, "--dry-run")
+        assert "finished shards      3" in shell.run(*words, cwd=archive.cwd).stdout
+        refused = shell.run(*words, "--channel", "0", cwd=archive.cwd).refused()
+        assert "was made by another run: channel was 'mix' and is now 0" in refused
 
     def test_a_read_only_output(self, shell: Shell, tmp_path: Path) -> None:
         (tmp_path / "archive").mkdir()

@@ -62,6 +62,17 @@ class TestPredict:
         assert "gone.wav: there is no such file" in missing["error_message"]
         assert missing["label"] == missing["prob_anger"] == ""
 
+    def test_csv_and_json(self, shell: Shell, tmp_path: Path) -> None:
+        result = shell.run("predict", EMODB[0], "--output", "out.csv", "--json", cwd=tmp_path)
+        (found,) = json.loads(result.stdout)
+        with (tmp_path / "out.csv").open(newline="") as file:
+            (row,) = csv.DictReader(file)
+        assert row["label"] == found["label"]
+
+    def test_nothing_is_left_when_there_is_no_such_model(self, shell: Shell, tmp_path: Path) -> None:
+        shell.run("predict", EMODB[0], "--output", "out.csv", "--model", "nosuch", cwd=tmp_path).refused()
+        assert list(tmp_path.iterdir()) == []
+
     def test_a_place_that_cannot_be_written(self, shell: Shell, tmp_path: Path) -> None:
         refused = shell.run("predict", EMODB[0], "--output", "no/such/folder/out.csv", cwd=tmp_path).refused()
         assert re.search(r"no/such/folder/out\.csv: cannot be written", refused)
