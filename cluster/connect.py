@@ -22,8 +22,9 @@ from emoboost.importing import collector_paused
 OBJECT_STORE_BYTES = GIB // 2
 NO_PROGRESS_SECONDS = 1_800
 ANSWER_SECONDS = 5.0
-LONGEST_TEMPORARY = 35
-"""Characters of the temporary folder's path; Ray adds about 70 to it."""
+LONGEST_TEMPORARY = 25
+"""Characters of the temporary folder's path: with our folder, Ray's session and its sockets it gets 82 longer, and the
+system allows 107."""
 PRIVATE_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",

@@ -3,12 +3,14 @@
 import csv
 import json
 import re
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.connect import LONGEST_TEMPORARY
 from emoboost.plan import Plan
 from emoboost.predict import EmotionModel
 from pipeline.conftest import Annotated
@@ -174,11 +176,15 @@ class TestDryRun:
 
 
 class TestTemporaryFolder:
-    def test_its_path_may_be_long(self, example: Annotated, shell: Shell, small: EmotionModel, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("length", [LONGEST_TEMPORARY, 100])
+    def test_its_path_may_be_long(
+        self, example: Annotated, shell: Shell, small: EmotionModel, tmp_path: Path, length: int
+    ) -> None:
         """Batch systems give each job a TMPDIR of its own; a socket's path may only have 107 bytes."""
-        long = tmp_path / ("scratch-of-job-" + "0" * 60)
-        long.mkdir(parents=True)
-        words = ("annotate", example.manifest, "--model", small.folder.path, "--limit", "1", "--output", "out")
-        result = shell.run(*words, cwd=tmp_path, TMPDIR=str(long))
-        assert result.code == 0, result.stderr
-        assert not list(long.glob("emoboost-*"))
+        with tempfile.TemporaryDirectory(prefix="long-", dir="/tmp") as folder:
+            long = Path(folder, "x" * (length - len(folder) - 1))
+            long.mkdir()
+            words = ("annotate", example.manifest, "--model", small.folder.path, "--limit", "1", "--output", "out")
+            result = shell.run(*words, cwd=tmp_path, TMPDIR=str(long))
+            assert result.code == 0, result.stderr
+            assert not list(long.glob("emoboost-*"))
