@@ -26,6 +26,10 @@ class Corpus:
     labels: Sequence[str]
     """In the canonical vocabulary."""
     speakers: Sequence[str]
+    sessions: Sequence[str]
+    """Empty text where a row has none, as the next two."""
+    texts: Sequence[str]
+    splits: Sequence[str]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -61,7 +65,15 @@ def read_corpus(manifest: str) -> Corpus:
     for what, values in (("label", labels), ("speaker", speakers)):
         if len(set(values)) < 2:
             raise ManifestError(f"{manifest}: only one {what} ({values[0]!r}); training needs at least two")
-    return Corpus(manifest, plan.manifest_hash, plan.base, utterances_of(table), labels, speakers)
+    return Corpus(
+        manifest,
+        plan.manifest_hash,
+        plan.base,
+        utterances_of(table),
+        labels,
+        speakers,
+        *(_cells(table, name) for name in ("session", "text", "split")),
+    )
 
 
 def _column(table: pa.Table, name: str, manifest: str) -> list[str]:
@@ -70,7 +82,13 @@ def _column(table: pa.Table, name: str, manifest: str) -> list[str]:
             f"{manifest}: no column {name!r}; found {', '.join(table.column_names[7:]) or 'none'} beside the "
             "recognised ones; training needs label and speaker"
         )
-    values = ["" if value is None else str(value).strip() for value in table[name].to_pylist()]
+    values = _cells(table, name)
     if empty := [row for row, value in enumerate(values, 1) if not value]:
         raise ManifestError(f"{manifest}: row {empty[0]} has no {name} ({len(empty)} in all); fill or remove them")
     return values
+
+
+def _cells(table: pa.Table, name: str) -> list[str]:
+    if name not in table.column_names:
+        return [""] * len(table)
+    return ["" if value is None else str(value).strip() for value in table[name].to_pylist()]

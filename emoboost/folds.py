@@ -1,29 +1,191 @@
-"""Who is tested and who is trained on; a fold that shares a speaker cannot be made."""
+"""Who is trained on and who is tested; a fold that shares what must be disjoint cannot be made."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from emoboost.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a protocol may look at: one value for each row of the corpus, '' where it is not known."""
+
+    label: Sequence[str]
+    speaker: Sequence[str]
+    session: Sequence[str]
+    text: Sequence[str]
+    split: Sequence[str]
+    audio: Sequence[str]
+    """Hash of the samples: equal for copies of one recording under several names."""
+    name: Sequence[str]
+    """Utterance ids, for messages."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Row numbers of one split. Raises ValueError when a test speaker is also a training speaker."""
+    """Row numbers of one split.
+
+    Raises:
+        UsageError: training and test share a value of something in `disjoint`, or one of them is empty.
+    """
 
     name: str
     train: np.ndarray
     test: np.ndarray
-    speakers: Sequence[str]
-    """Speaker of every row of the corpus."""
+    disjoint: Mapping[str, Sequence[str]]
+    """What -> its value for every row of the corpus; no value may be on both sides."""
+    names: Sequence[str]
+    """Utterance ids, for messages."""
+    validation: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Rows that choose the epoch; equal to `test` in a leaky protocol."""
 
     def __post_init__(self) -> None:
-        shared = {self.speakers[row] for row in self.train} & {self.speakers[row] for row in self.test}
-        if shared:
-            raise ValueError(f"fold {self.name}: speaker {min(shared)} is in training and in test")
+        for side, rows in (("training", self.train), ("test", self.test)):
+            if len(rows) == 0:
+                raise UsageError(
+                    f"fold {self.name}: {side} is empty; this protocol needs more data than the corpus has"
+                )
+        for what, values in self.disjoint.items():
+            owner = {values[row]: row for row in self.train}
+            for row in self.test:
+                if values[row] in owner:
+                    raise UsageError(
+                        f"fold {self.name}: {what} {values[row]} is in training ({self.names[owner[values[row]]]}) and "
+                        f"in test ({self.names[row]}); correct the manifest, or remove one of the two"
+                    )
 
 
-def leave_one_speaker_out(speakers: Sequence[str]) -> Iterator[Fold]:
-    """One fold a speaker, in sorted order: that speaker is tested, all others are trained on."""
-    names = np.array(speakers)
-    for speaker in sorted(set(speakers)):
-        yield Fold(speaker, np.flatnonzero(names != speaker), np.flatnonzero(names == speaker), speakers)
+@dataclass(frozen=True)
+class Protocol:
+    """How a corpus is divided."""
+
+    name: str
+    description: str
+    """One sentence for reports."""
+    disjoint: tuple[str, ...]
+    """Names of `Rows`' fields that training and test never share."""
+    divide: Callable[[Rows, int], Iterator[tuple[str, np.ndarray, np.ndarray]]]
+    """(rows, k) -> name, training rows, test rows of each fold."""
+    needs: tuple[str, ...] = ()
+    """Names of `Rows`' fields that every row must have."""
+    leaky: bool = False
+    """The epoch is chosen on the test fold, or speakers are shared: figures are too good, and every output says so."""
+
+    def folds(self, rows: Rows, k: int = 5) -> list[Fold]:
+        """Every fold, in a fixed order.
+
+        Args:
+            rows: the corpus.
+            k: number of groups of `kfold`.
+
+        Raises:
+            UsageError: the corpus lacks a column, has too few speakers, or a fold shares what must be disjoint.
+        """
+        for what in self.needs:
+            if missing := [name for name, value in zip(rows.name, getattr(rows, what), strict=True) if not value]:
+                raise UsageError(f"protocol {self.name} needs a {what} for every row; {missing[0]} has none")
+        disjoint = {what: getattr(rows, what) for what in self.disjoint}
+        return [
+            Fold(name, train, test, disjoint, rows.name, test if self.leaky else np.zeros(0, np.int64))
+            for name, train, test in self.divide(rows, k)
+        ]
+
+
+def leave_one_out(values: Sequence[str]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """One fold a value, in sorted order: its rows are tested, all others are trained on."""
+    names = np.array(values)
+    for value in sorted(set(values)):
+        yield value, np.flatnonzero(names != value), np.flatnonzero(names == value)
+
+
+def _loso(rows: Rows, k: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    del k
+    return leave_one_out(rows.speaker)
+
+
+def _sessions(rows: Rows, k: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    del k
+    return leave_one_out(rows.session)
+
+
+def _speaker_groups(rows: Rows, k: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    speakers = sorted(set(rows.speaker))
+    if k < 2 or len(speakers) < k:
+        raise UsageError(f"{k} folds asked for, the corpus has {len(speakers)} speakers; choose 2 to {len(speakers)}")
+    width = len(str(k))
+    group = {speaker: f"{number % k + 1:0{width}}" for number, speaker in enumerate(speakers)}
+    return leave_one_out([group[speaker] for speaker in rows.speaker])
+
+
+def _texts(rows: Rows, k: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Sorted texts are halved by turns; each speaker is tested on each half after training on the other half."""
+    del k
+    half = {text: number % 2 for number, text in enumerate(sorted(set(rows.text)))}
+    halves, speakers = np.array([half[text] for text in rows.text]), np.array(rows.speaker)
+    for speaker in sorted(set(rows.speaker)):
+        for tested in (0, 1):
+            train = np.flatnonzero((speakers != speaker) & (halves != tested))
+            yield f"{speaker}-{tested + 1}", train, np.flatnonzero((speakers == speaker) & (halves == tested))
+
+
+def _split(rows: Rows, k: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Train on the rows whose split is `train`; every other split but development is a test."""
+    del k
+    splits = np.array([split.lower() for split in rows.split])
+    train = np.flatnonzero(splits == "train")
+    for split in sorted(set(splits)):
+        if split != "train" and not split.startswith(("dev", "val")):
+            yield split, train, np.flatnonzero(splits == split)
+
+
+PAPER_FOLDS = 10
+
+
+def _paper(rows: Rows, k: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """As the paper reports: one fold a speaker where there are ten, else ten stratified folds that share speakers."""
+    del k
+    if len(set(rows.speaker)) >= PAPER_FOLDS:
+        return leave_one_out(rows.speaker)
+    group = np.zeros(len(rows.label), np.int64)
+    labels = np.array(rows.label)
+    order = np.random.default_rng(0)
+    offset = 0
+    for label in sorted(set(rows.label)):
+        members = order.permutation(np.flatnonzero(labels == label))
+        group[members] = (np.arange(len(members)) + offset) % PAPER_FOLDS
+        offset += len(members)
+    return leave_one_out([f"{number + 1:02}" for number in group])
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("loso", "leave one speaker out; sentences may be shared", ("speaker", "audio"), _loso),
+        Protocol("kfold", "groups of speakers, each tested once", ("speaker", "audio"), _speaker_groups),
+        Protocol(
+            "session",
+            "leave one session out",
+            ("session", "speaker", "audio"),
+            _sessions,
+            needs=("session",),
+        ),
+        Protocol(
+            "text",
+            "leave one speaker out, and half of the sentences with it",
+            ("speaker", "text", "audio"),
+            _texts,
+            needs=("text",),
+        ),
+        Protocol("fixed", "the corpus's own splits", ("audio",), _split, needs=("split",)),
+        Protocol(
+            "paper",
+            "as the paper: the epoch is chosen on the test fold, and speakers are shared when there are fewer than ten",
+            ("audio",),
+            _paper,
+            leaky=True,
+        ),
+    )
+}
+"""Name -> protocol."""

@@ -24,3 +24,11 @@ class Recipe:
     guidance_skip: float = 0.5
     """Share of training segments that are weighted as if there were no guidance."""
     gradient_clip: float = 5.0
+    cosine: bool = True
+    """Learning rates fall to 0 along a cosine; False keeps them."""
+    class_weights: bool = False
+    """Weigh each class by the inverse of its share of the training segments."""
+    label_smoothing: float = 0.0
+    patience: int | None = None
+    """Stop after so many epochs without a better UA on the validation rows, and keep the best epoch; None never looks
+    at validation rows."""

@@ -188,15 +188,37 @@ def model_show(
 
 @corpus_app.command("import")
 def corpus_import(
-    corpus: Annotated[str, typer.Argument(help="Which corpus: emodb.")],
-    folder: Annotated[Path, typer.Argument(help="Where its recordings lie.")],
+    corpus: Annotated[
+        str,
+        typer.Argument(help="Which corpus: emodb, emovo, iemocap, ravdess, crema-d, msp-podcast; or generic."),
+    ],
+    folder: Annotated[Path, typer.Argument(help="The corpus's folder; for generic a CSV file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Manifest to write: .csv or .parquet.")],
+    sessions: Annotated[
+        str | None, typer.Option("--sessions", help="Only these sessions, separated by commas.")
+    ] = None,
+    texts: Annotated[
+        str | None,
+        typer.Option("--texts", help="Only texts of this pattern: 'impro*' is IEMOCAP's improvised speech."),
+    ] = None,
     debug: Debug = False,
 ) -> None:
-    """Write a manifest with path, utterance_id, label, speaker and text of a corpus."""
+    """Write a manifest with label, speaker, session, text and split of a corpus."""
     from jobs.corpus import import_command
 
-    run(lambda: import_command(corpus, folder, output), debug=debug)
+    run(lambda: import_command(corpus, folder, output, sessions=sessions, texts=texts), debug=debug)
+
+
+@corpus_app.command("show")
+def corpus_show(
+    manifest: Annotated[str, typer.Argument(help="Manifest with columns label and speaker.")],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Counts of a labelled manifest per class and speaker, durations, and what is suspicious about it."""
+    from jobs.corpus import show_command
+
+    run(lambda: show_command(manifest, as_json=json), debug=debug)
 
 
 def main() -> None:

@@ -19,14 +19,16 @@ from emoboost.config import (
     SpectrogramBranchConfig,
 )
 from emoboost.corpus import Corpus, read_corpus
+from emoboost.corpus_facts import audio_hash
 from emoboost.errors import OutputError, UsageError
-from emoboost.frozen import FrozenFeatures, compute_frozen, read_waveforms, without_guidance
-from emoboost.loso import LosoResult, fit_temperature, run_loso
-from emoboost.metrics import unweighted_accuracy, weighted_accuracy
+from emoboost.folds import PROTOCOLS, Rows
+from emoboost.frozen import compute_frozen, read_waveforms, without_guidance
+from emoboost.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from emoboost.model import FrozenEncoders
 from emoboost.plots import plot_confusion
 from emoboost.recipe import Recipe
 from emoboost.training import EpochReport, train_head
+from emoboost.trials import Experiment, Pooled, Trial, fit_temperature, pool, run_trial
 from jobs.console import say
 from jobs.exits import Exit
 
@@ -56,16 +58,17 @@ def train_command(
     config, encoders = build(output.name, corpus, encoder, alexnet)
     waveforms = read_waveforms(corpus, config.segment.sample_rate)
     make_folder(output)
+    folds = PROTOCOLS["loso"].folds(fold_rows(corpus, waveforms))
     features = compute_frozen(waveforms, config, encoders, recipe.speeds, _show_features(len(waveforms)))
     truth = corpus.class_numbers(config.classes)
     variants = {SHIPPED: config, "encoder alone": without_guidance(config)}
-    runs = {
-        name: [_loso(name, corpus, features, variant, recipe, s) for s in seeds] for name, variant in variants.items()
-    }
+    experiment = Experiment(features, truth, folds, variants, recipe)
+    runs = {name: [_loso(experiment, name, seed) for seed in seeds] for name in variants}
+    counts = {name: [(run.seed, _confusion(run, truth, config)) for run in pooled] for name, pooled in runs.items()}
     rows = np.arange(len(features.utterance))
-    head = train_head(features, truth[features.utterance], rows, config, recipe, seed, _show_epoch)
+    head = train_head(features, truth[features.utterance], rows, config, recipe, seed, _show_epoch).head
     seconds = sum(map(len, waveforms)) / config.segment.sample_rate
-    facts = card_facts(corpus, origin, seconds, runs)
+    facts = card_facts(corpus, origin, seconds, counts)
     config = dataclasses.replace(
         config,
         temperature=_temperature(runs[SHIPPED], truth),
@@ -73,9 +76,9 @@ def train_command(
     )
     folder = save_model(output, config, head.state_dict(), stored_precision(encoders))
     (output / CARD).write_text(model_card(config, facts), encoding="utf-8")
-    for run in runs[SHIPPED][:1]:
-        title = f"{config.name}: leave-one-speaker-out, seed {run.seed}\nWA {run.wa:.1%}, UA {run.ua:.1%}"
-        plot_confusion(run.counts, config.classes, title, output / CONFUSION_PICTURE)
+    for s, table in counts[SHIPPED][:1]:
+        title = f"{config.name}: leave-one-speaker-out, seed {s}\n{_accuracies(table)}"
+        plot_confusion(table, config.classes, title, output / CONFUSION_PICTURE)
     print(f"{folder.identity} in {output} ({folder.size / 1e6:.1f} MB)")
     return Exit.COMPLETE
 
@@ -168,7 +171,9 @@ def stored_precision(encoders: FrozenEncoders) -> dict[str, "torch.Tensor"]:
     }
 
 
-def card_facts(corpus: Corpus, origin: Origin, seconds: float, runs: Mapping[str, Sequence[LosoResult]]) -> CardFacts:
+def card_facts(
+    corpus: Corpus, origin: Origin, seconds: float, counts: Mapping[str, Sequence[tuple[int, np.ndarray]]]
+) -> CardFacts:
     """What the card tells of corpus and results."""
     return CardFacts(
         description=origin.description,
@@ -177,7 +182,7 @@ def card_facts(corpus: Corpus, origin: Origin, seconds: float, runs: Mapping[str
         utterances=len(corpus.utterances),
         speakers=len(set(corpus.speakers)),
         hours=seconds / 3600,
-        results={variant: [(run.seed, run.counts) for run in results] for variant, results in runs.items() if results},
+        results={variant: list(results) for variant, results in counts.items() if results},
     )
 
 
@@ -205,15 +210,37 @@ def hash_corpus(corpus: Corpus, waveforms: Sequence[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _loso(
-    variant: str, corpus: Corpus, features: FrozenFeatures, config: ModelConfig, recipe: Recipe, seed: int
-) -> LosoResult:
-    result = run_loso(corpus, features, config, recipe, seed)
-    say(f"leave-one-speaker-out, {variant}, seed {seed}: WA {result.wa:.1%}, UA {result.ua:.1%}")
-    return result
+def fold_rows(corpus: Corpus, waveforms: Sequence[np.ndarray]) -> Rows:
+    """What protocols may look at."""
+    return Rows(
+        label=corpus.labels,
+        speaker=corpus.speakers,
+        session=corpus.sessions,
+        text=corpus.texts,
+        split=corpus.splits,
+        audio=[audio_hash(waveform) for waveform in waveforms],
+        name=[utterance.utterance_id for utterance in corpus.utterances],
+    )
 
 
-def _temperature(runs: Sequence[LosoResult], truth: np.ndarray) -> float:
+def _loso(experiment: Experiment, variant: str, seed: int) -> Pooled:
+    results = [run_trial(experiment, Trial(variant, seed, fold)) for fold in range(len(experiment.folds))]
+    run = pool(variant, seed, results)
+    table = _confusion(run, experiment.truth, experiment.variants[variant])
+    say(f"leave-one-speaker-out, {variant}, seed {seed}: {_accuracies(table)}")
+    return run
+
+
+def _confusion(run: Pooled, truth: np.ndarray, config: ModelConfig) -> np.ndarray:
+    tested, probabilities = run.probabilities()
+    return confusion(truth[tested], probabilities.argmax(axis=1), len(config.classes))
+
+
+def _accuracies(table: np.ndarray) -> str:
+    return f"WA {weighted_accuracy(table):.1%}, UA {unweighted_accuracy(table):.1%}"
+
+
+def _temperature(runs: Sequence[Pooled], truth: np.ndarray) -> float:
     if not runs:
         return 1.0
     logits = np.concatenate([run.logits for run in runs])

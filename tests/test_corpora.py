@@ -1,22 +1,30 @@
 """Published corpora become manifests; a labelled manifest becomes a corpus."""
 
+import dataclasses
+import json
+import re
 import shutil
+from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reading import samples_of, written
 
-from emoboost.corpora import IMPORTERS, CorpusRow
-from emoboost.corpora.emodb import EMOTIONS, rows
+from emoboost.corpora import IMPORTERS, CorpusRow, Imported, crema_d, emodb, emovo, iemocap, msp_podcast, ravdess
 from emoboost.corpus import Corpus, read_corpus
+from emoboost.corpus_facts import corpus_facts, longest_run, warnings_of
 from emoboost.errors import ManifestError, UsageError
 from emoboost.vocabulary import ALIASES, canonical
-from jobs.corpus import import_command
+from jobs.corpus import chosen, import_command, show_command
 from jobs.exits import Exit
 
 
 @pytest.fixture
-def emodb(clips: list[Path], tmp_path: Path) -> Path:
+def emodb_folder(clips: list[Path], tmp_path: Path) -> Path:
     """Copies of the example's clips, in two folders."""
     folder = tmp_path / "emo db"
     for number, clip in enumerate(clips[:8]):
@@ -26,9 +34,13 @@ def emodb(clips: list[Path], tmp_path: Path) -> Path:
     return folder
 
 
+def rows(folder: Path) -> list[CorpusRow]:
+    return list(emodb.read(folder).rows)
+
+
 class TestEmodb:
-    def test_every_code(self, emodb: Path) -> None:
-        found = {row.utterance_id: row for row in rows(emodb)}
+    def test_every_code(self, emodb_folder: Path) -> None:
+        found = {row.utterance_id: row for row in rows(emodb_folder)}
         assert {name: (row.label, row.speaker, row.text) for name, row in found.items()} == {
             "03a01Wa": ("anger", "03", "a01"),
             "08a02La": ("boredom", "08", "a02"),
@@ -41,47 +53,267 @@ class TestEmodb:
         }
         assert all(Path(row.path).is_absolute() and Path(row.path).is_file() for row in found.values())
 
-    def test_sorted_and_deterministic(self, emodb: Path) -> None:
-        paths = [row.path for row in rows(emodb)]
+    def test_sorted_and_deterministic(self, emodb_folder: Path) -> None:
+        paths = [row.path for row in rows(emodb_folder)]
         assert paths == sorted(paths)
-        assert rows(emodb) == rows(emodb)
-
-    def test_labels_are_canonical(self) -> None:
-        assert {canonical(label) for label in EMOTIONS.values()} == set(EMOTIONS.values())
+        assert rows(emodb_folder) == rows(emodb_folder)
 
     @pytest.mark.parametrize("name", ["03a01Xa.wav", "3a01Wa.wav", "xxa01Wa.wav", "03a01Wab.wav", "speech.flac"])
-    def test_another_name(self, emodb: Path, name: str) -> None:
-        (emodb / name).write_bytes(b"")
-        with pytest.raises(ManifestError, match=rf"{name}: not an EMO-DB name .* as in 03a01Wa\); move it out"):
-            rows(emodb)
+    def test_another_name(self, emodb_folder: Path, name: str) -> None:
+        (emodb_folder / name).write_bytes(b"")
+        with pytest.raises(
+            ManifestError, match=rf"{name}: not EMO-DB's form of name \(.* as in 03a01Wa\); move it out"
+        ):
+            rows(emodb_folder)
 
     def test_no_recording(self, tmp_path: Path) -> None:
         with pytest.raises(ManifestError, match=r"no \.wav or \.flac file in it; give the folder"):
             rows(tmp_path)
 
-    def test_importers(self, emodb: Path) -> None:
-        assert IMPORTERS["emodb"](emodb) == rows(emodb)
-        assert isinstance(rows(emodb)[0], CorpusRow)
+    def test_importers(self, emodb_folder: Path) -> None:
+        assert IMPORTERS["emodb"](emodb_folder).rows == rows(emodb_folder)
+        assert isinstance(rows(emodb_folder)[0], CorpusRow)
 
     @pytest.mark.parametrize("kind", ["csv", "parquet"])
     def test_the_command_writes_a_manifest_that_trains(
-        self, emodb: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+        self, emodb_folder: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         file = tmp_path / f"m.{kind}"
-        assert import_command("emodb", emodb, file) is Exit.COMPLETE
+        assert import_command("emodb", emodb_folder, file) is Exit.COMPLETE
         assert "8 utterances of 8 speakers" in capsys.readouterr().out
         corpus = read_corpus(str(file))
-        assert [utterance.utterance_id for utterance in corpus.utterances] == [row.utterance_id for row in rows(emodb)]
-        assert list(corpus.labels) == [row.label for row in rows(emodb)]
-        assert list(corpus.speakers) == [row.speaker for row in rows(emodb)]  # 03 stays 03
+        assert [utterance.utterance_id for utterance in corpus.utterances] == [
+            row.utterance_id for row in rows(emodb_folder)
+        ]
+        assert list(corpus.labels) == [row.label for row in rows(emodb_folder)]
+        assert list(corpus.speakers) == [row.speaker for row in rows(emodb_folder)]  # 03 stays 03
 
-    def test_the_command_refuses(self, emodb: Path, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="ravdess: no importer for this corpus; there is: emodb"):
-            import_command("ravdess", emodb, tmp_path / "m.csv")
+    def test_the_command_refuses(self, emodb_folder: Path, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="timit: no importer for this corpus; there is: emodb, emovo, iemocap"):
+            import_command("timit", emodb_folder, tmp_path / "m.csv")
         with pytest.raises(UsageError, match=r"m\.txt: name a file that ends in \.csv or \.parquet"):
-            import_command("emodb", emodb, tmp_path / "m.txt")
+            import_command("emodb", emodb_folder, tmp_path / "m.txt")
         with pytest.raises(UsageError, match=r"no/m\.csv: cannot be written"):
-            import_command("emodb", emodb, tmp_path / "no/m.csv")
+            import_command("emodb", emodb_folder, tmp_path / "no/m.csv")
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def facts(found: Imported) -> dict[str, tuple[str, ...]]:
+    return {row.utterance_id: (row.label, row.original_label, row.speaker, row.text) for row in found.rows}
+
+
+class TestFileNameCodes:
+    def test_emovo(self, tmp_path: Path) -> None:
+        touch(tmp_path, "f1/gio-f1-b1.wav", "m3/sor-m3-n5.wav", "m3/._sor-m3-n5.wav")
+        assert facts(emovo.read(tmp_path)) == {
+            "gio-f1-b1": ("happiness", "gio", "f1", "b1"),
+            "sor-m3-n5": ("surprise", "sor", "m3", "n5"),
+        }
+        touch(tmp_path, "joy-f1-b1.wav")
+        with pytest.raises(ManifestError, match=r"joy-f1-b1\.wav: not EMOVO's form of name \(.* as in dis-f1-b1\)"):
+            emovo.read(tmp_path)
+
+    def test_ravdess_leaves_songs_out(self, tmp_path: Path) -> None:
+        spoken, sung = "03-01-06-01-02-01-12", "03-02-02-01-01-02-03"
+        touch(tmp_path, f"Actor_12/{spoken}.wav", f"Actor_03/{sung}.wav")
+        found = ravdess.read(tmp_path)
+        assert facts(found) == {spoken: ("fear", "06", "12", "02")}
+        assert found.dropped == {"song": 1}
+
+    def test_crema_d(self, tmp_path: Path) -> None:
+        touch(tmp_path, "AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1091_WSI_SAD_HI.wav", "AudioWAV/1076_MTI_NEU_X.wav")
+        assert facts(crema_d.read(tmp_path)) == {
+            "1001_DFA_ANG_XX": ("anger", "ANG", "1001", "DFA"),
+            "1076_MTI_NEU_X": ("neutral", "NEU", "1076", "MTI"),
+            "1091_WSI_SAD_HI": ("sadness", "SAD", "1091", "WSI"),
+        }
+
+    @pytest.mark.parametrize("corpus", [emodb, emovo, ravdess, crema_d, iemocap, msp_podcast])
+    def test_labels_are_canonical(self, corpus: ModuleType) -> None:
+        assert {canonical(label) for label in corpus.EMOTIONS.values()} == set(corpus.EMOTIONS.values())
+
+
+EVALUATION = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
+
+[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]
+C-E2:\tNeutral;\t()
+C-E4:\tHappiness;\t()
+A-E3:\tval 3; act 2; dom  2;\t()
+
+[10.0100 - 11.3925]\tSes01F_impro01_M001\texc\t[2.5000, 2.5000, 2.5000]
+C-F1:\tExcited;\t()
+
+[14.8872 - 18.0175]\tSes01F_impro01_F001\txxx\t[2.5000, 2.5000, 2.5000]
+[19.2900 - 20.7875]\tSes01F_impro01_F002\tfru\t[2.5000, 2.5000, 2.5000]
+[21.3257 - 24.7400]\tSes01F_impro01_F003\tsad\t[2.3333, 2.0000, 2.0000]
+"""
+
+
+class TestIemocap:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        """The published layout with its traps."""
+        labels = tmp_path / "Session1/dialog/EmoEvaluation"
+        touch(labels, "._Ses01F_impro01.txt", "Attribute/Ses01F_impro01_atr.txt", "Categorical/Ses01F_impro01_cat.txt")
+        (labels / "Ses01F_impro01.txt").write_text(EVALUATION)
+        (labels / "._Ses01F_impro01.txt").write_bytes(b"\x00\x05\x16\x07" + EVALUATION.encode())
+        other = tmp_path / "Session5/dialog/EmoEvaluation"
+        other.mkdir(parents=True)
+        turn = "[1.0 - 2.0]\tSes05M_script01_1b_F010\tang\t[1.0, 4.5, 4.0]\n"
+        (other / "Ses05M_script01_1b.txt").write_text(turn)
+        audio = ("F000", "M001", "F001", "F002")  # F003 has none
+        touch(tmp_path, *(f"Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_{turn}.wav" for turn in audio))
+        return touch(tmp_path, "Session5/sentences/wav/Ses05M_script01_1b/Ses05M_script01_1b_F010.wav")
+
+    def test_four_classes(self, folder: Path) -> None:
+        found = iemocap.read(folder)
+        assert facts(found) == {
+            "Ses01F_impro01_F000": ("neutral", "neu", "1F", "impro01"),
+            "Ses01F_impro01_M001": ("happiness", "exc", "1M", "impro01"),
+            "Ses05M_script01_1b_F010": ("anger", "ang", "5F", "script01_1b"),
+        }
+        assert [row.session for row in found.rows] == ["1", "1", "5"]
+        assert found.dropped == {"label xxx": 1, "label fru": 1, "no audio": 1}
+        assert all(Path(row.path).is_file() for row in found.rows)
+
+    def test_another_count_than_the_literatures_is_said(self, folder: Path) -> None:
+        assert "anger: 1 utterances, the literature has 1,103" in iemocap.read(folder).remarks
+        assert sum(iemocap.PUBLISHED.values()) == 5_531
+
+    def test_sessions_and_improvised_speech(self, folder: Path) -> None:
+        found = iemocap.read(folder).rows
+        assert [row.speaker for row in chosen(found, "5", None)] == ["5F"]
+        assert [row.speaker for row in chosen(found, "1,5", "impro*")] == ["1F", "1M"]
+        with pytest.raises(UsageError, match="--sessions 2: no session '2'; the corpus has 1, 5"):
+            chosen(found, "2", None)
+        with pytest.raises(UsageError, match=r"--texts x\*: no text of the corpus is like this; it has for example"):
+            chosen(found, None, "x*")
+
+    def test_another_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(ManifestError, match="no label file Session"):
+            iemocap.read(tmp_path)
+
+
+class TestMspPodcast:
+    HEADER = "FileName,EmoClass,EmoAct,SpkrID,Gender,Split_Set"
+
+    def folder(self, tmp_path: Path, *lines: str, header: str = HEADER) -> Path:
+        touch(tmp_path, "Audios/a.wav", "Audios/b.wav", "Audios/c.wav")
+        (tmp_path / "Labels").mkdir(exist_ok=True)
+        (tmp_path / "Labels/labels_consensus.csv").write_text("\n".join([header, *lines]) + "\n")
+        return tmp_path
+
+    def test_splits_and_what_is_left_out(self, tmp_path: Path) -> None:
+        found = msp_podcast.read(
+            self.folder(
+                tmp_path,
+                "a.wav,H,5,12,Male,Train",
+                "b.wav,X,3,12,Male,Train",
+                "c.wav,O,3,13,Female,Test1",
+                "d.wav,N,3,13,Female,Test1",
+                "c.wav,C,3,Unknown,Unknown,Development",
+            )
+        )
+        assert [(row.utterance_id, row.label, row.speaker, row.split) for row in found.rows] == [
+            ("a", "happiness", "12", "Train"),
+            ("c", "contempt", "Unknown", "Development"),
+        ]
+        assert found.dropped == {"no agreement (X)": 1, "other (O)": 1, "no audio": 1}
+
+    def test_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ManifestError, match=r"line 2, column 'EmoClass', value 'Z': not one of A, C"):
+            msp_podcast.read(self.folder(tmp_path, "a.wav,Z,5,12,Male,Train"))
+        with pytest.raises(ManifestError, match="no column 'SpkrID'; found FileName, EmoClass"):
+            msp_podcast.read(self.folder(tmp_path, "a.wav,H", header="FileName,EmoClass"))
+        (tmp_path / "Labels/labels_consensus.csv").unlink()
+        with pytest.raises(ManifestError, match=r"no labels_consensus\.csv in it"):
+            msp_podcast.read(tmp_path)
+
+
+class TestGeneric:
+    def test_reads_what_is_there(self, tmp_path: Path) -> None:
+        table = tmp_path / "mine.csv"
+        table.write_text("path,label,speaker,text,extra\nsub/a.wav,Angry,007,hello,1\n/abs/b.wav,bewundernd,8,,2\n")
+        first, second = IMPORTERS["generic"](table).rows
+        assert (first.label, first.original_label, first.speaker, first.text) == ("anger", "Angry", "007", "hello")
+        assert first.path == str(tmp_path / "sub/a.wav")
+        assert (second.label, second.path, second.utterance_id) == ("bewundernd", "/abs/b.wav", "b")
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("path,label\na.wav,x\n", "no column 'speaker'; found path, label"),
+            ("path,label,speaker\na.wav,x,1\nb.wav,,1\n", "row 2 has no label; fill or remove it"),
+            ("", "cannot be read as CSV"),
+        ],
+    )
+    def test_refused(self, tmp_path: Path, text: str, message: str) -> None:
+        (tmp_path / "mine.csv").write_text(text)
+        with pytest.raises(ManifestError, match=message):
+            IMPORTERS["generic"](tmp_path / "mine.csv")
+
+
+class TestFacts:
+    @pytest.fixture
+    def corpus(self, clips: list[Path], tmp_path: Path) -> Corpus:
+        """Six recordings, each with something of its own."""
+        speech = samples_of(clips[0])
+        written(tmp_path / "plain.wav", speech[:20_000])
+        shutil.copy(tmp_path / "plain.wav", tmp_path / "same.wav")
+        written(tmp_path / "clipped.wav", np.clip(speech * 50, -1, 1))
+        written(tmp_path / "silent.wav", np.zeros(16_000, np.float32))
+        written(tmp_path / "padded.wav", np.pad(speech[:10_000], (0, 4_000)))
+        rows = [
+            *("plain,anger,1", "same,anger,1", "clipped,fear,1", "silent,fear,2", "padded,fear,2", "gone,fear,3"),
+        ]
+        lines = [f"{name}.wav,{rest}" for name, _, rest in (row.partition(",") for row in rows)]
+        (tmp_path / "m.csv").write_text("path,label,speaker\n" + "\n".join(lines) + "\n")
+        return read_corpus(str(tmp_path / "m.csv"))
+
+    def test_what_is_suspicious(self, corpus: Corpus) -> None:
+        found = corpus_facts(corpus, 16_000)
+        name = {u.uri.removesuffix(".wav"): u.utterance_id for u in corpus.utterances}
+        assert found.counts == {"anger": {"1": 2}, "fear": {"1": 1, "2": 2, "3": 1}}
+        assert found.duplicates == [[name["plain"], name["same"]]]
+        assert found.clipped == [name["clipped"]]
+        assert found.silent == [name["silent"]]
+        assert name["padded"] in found.padded
+        assert list(found.unreadable) == [name["gone"]]
+        assert found.constant_seconds is None
+        lines = warnings_of(found, corpus.speakers)
+        for line in (
+            f"1 groups of equal audio, for example {name['plain']}, {name['same']}",
+            "class anger has one speaker only (1)",
+            "speaker 2 has one class only (fear)",
+        ):
+            assert line in lines
+
+    def test_the_two_second_copy_is_noticed(self, emodb_folder: Path, tmp_path: Path) -> None:
+        assert import_command("emodb", emodb_folder, tmp_path / "m.csv") is Exit.COMPLETE
+        found = corpus_facts(read_corpus(str(tmp_path / "m.csv")), 16_000)
+        np.testing.assert_array_equal(found.seconds, 2.0)
+        twice = dataclasses.replace(found, seconds=np.tile(found.seconds, 2))
+        assert twice.constant_seconds == 2.0
+        assert any(line.startswith("all recordings last 2 s") for line in warnings_of(twice, []))
+
+    @given(st.lists(st.booleans(), max_size=30))
+    def test_longest_run(self, flags: list[bool]) -> None:
+        expected = max((len(list(group)) for value, group in groupby(flags) if value), default=0)
+        assert longest_run(np.array(flags, bool)) == expected
+
+    def test_show(self, corpus: Corpus, capsys: pytest.CaptureFixture[str]) -> None:
+        assert show_command(corpus.manifest, as_json=False) is Exit.COMPLETE
+        text = capsys.readouterr().out
+        assert re.search(r"^fear +1 +2 +1 +4$", text, re.MULTILINE)
+        assert "warning: 1 cannot be read, for example" in text
+        assert show_command(corpus.manifest, as_json=True) is Exit.COMPLETE
+        assert json.loads(capsys.readouterr().out)["counts"]["fear"] == {"1": 1, "2": 2, "3": 1}
 
 
 class TestReadCorpus:

@@ -2,25 +2,23 @@
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from reading import samples_of
 from scipy.optimize import brute
 from scipy.special import log_softmax, softmax
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix
-from tiny_model import CLASSES, tiny_config
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.utils.class_weight import compute_class_weight
+from tiny_model import tiny_config
 
 from emoboost.config import ModelConfig
 from emoboost.corpus import Corpus
 from emoboost.errors import ManifestError
-from emoboost.folds import Fold, leave_one_speaker_out
+from emoboost.folds import PROTOCOLS, Rows
 from emoboost.frozen import (
     FrozenFeatures,
     change_speed,
@@ -29,12 +27,11 @@ from emoboost.frozen import (
     read_waveforms,
     without_guidance,
 )
-from emoboost.loso import fit_temperature, run_loso, utterance_means
-from emoboost.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from emoboost.model import FrozenEncoders
 from emoboost.predict import preparation_for
 from emoboost.recipe import Recipe
-from emoboost.training import EpochReport, segment_logits, train_head
+from emoboost.training import EpochReport, Trained, class_weights, segment_logits, train_head, utterance_means
+from emoboost.trials import Experiment, Trial, TrialResult, fit_temperature, pool, run_trial
 from emoboost.utterance import Utterance
 
 CONFIG = tiny_config()
@@ -70,7 +67,8 @@ def features() -> FrozenFeatures:
 
 def corpus_of(labels: Sequence[str], speakers: Sequence[str] = SPEAKERS) -> Corpus:
     utterances = [Utterance(str(number), f"{number}.wav") for number in range(len(labels))]
-    return Corpus("m.csv", "0", "", utterances, labels, speakers)
+    nothing = [""] * len(labels)
+    return Corpus("m.csv", "0", "", utterances, labels, speakers, nothing, nothing, nothing)
 
 
 def labels_of(features: FrozenFeatures) -> np.ndarray:
@@ -107,7 +105,7 @@ def trained(
     report: Callable[[EpochReport], None] | None = None,
 ) -> dict[str, torch.Tensor]:
     rows = np.arange(len(features.utterance)) if rows is None else rows
-    return train_head(features, labels_of(features), rows, config, recipe, seed, report).state_dict()
+    return train_head(features, labels_of(features), rows, config, recipe, seed, report).head.state_dict()
 
 
 def same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -165,7 +163,7 @@ class TestTrainHead:
         reports: list[EpochReport] = []
         recipe = dataclasses.replace(QUICK, epochs=8, classifier_l2=0.0, weight_penalty=0.0)
         rows = np.arange(len(features.utterance))
-        head = train_head(features, labels_of(features), rows, CONFIG, recipe, 0, reports.append)
+        head = train_head(features, labels_of(features), rows, CONFIG, recipe, 0, reports.append).head
         assert [report.epoch for report in reports] == list(range(1, 9))
         assert reports[-1].loss < reports[0].loss / 2
         predicted = segment_logits(head, features, rows).argmax(axis=1)
@@ -201,7 +199,7 @@ class TestTrainHead:
                 QUICK, epochs=4, guidance_lr=3e-3, weight_penalty=penalty, guidance_skip=0.0, classifier_l2=0.0
             )
             rows = np.arange(len(features.utterance))
-            head = train_head(features, labels_of(features), rows, CONFIG, recipe, 0)
+            head = train_head(features, labels_of(features), rows, CONFIG, recipe, 0).head
             with torch.inference_mode():
                 batch = features.batch(rows)
                 weights = head(*batch).weights * batch[1][:, None]
@@ -211,77 +209,155 @@ class TestTrainHead:
 
     def test_logits_do_not_depend_on_the_batch(self, features: FrozenFeatures) -> None:
         rows = np.arange(len(features.utterance))
-        head = train_head(features, labels_of(features), rows, CONFIG, QUICK, 0)
+        head = train_head(features, labels_of(features), rows, CONFIG, QUICK, 0).head
         assert not head.training
         together = segment_logits(head, features, rows)
         apart = np.concatenate([segment_logits(head, features, rows[i : i + 1]) for i in rows])
         np.testing.assert_allclose(together, apart, rtol=0, atol=1e-5)
 
 
-class TestFolds:
-    def test_every_speaker_is_tested_once_and_never_trained_on(self) -> None:
-        folds = list(leave_one_speaker_out(SPEAKERS))
-        assert [fold.name for fold in folds] == ["a", "b", "c"]
-        for fold in folds:
-            assert {SPEAKERS[row] for row in fold.test} == {fold.name}
-            assert fold.name not in {SPEAKERS[row] for row in fold.train}
-            assert sorted([*fold.train, *fold.test]) == list(range(UTTERANCES))
-        assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(UTTERANCES))
+class TestInterrupted:
+    """A training that is cut off after any epoch and started anew ends with the same bits."""
 
-    def test_a_shared_speaker_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="fold 1: speaker b is in training and in test"):
-            Fold("1", np.array([0, 1]), np.array([4, 5]), SPEAKERS)
+    RECIPES = (
+        dataclasses.replace(QUICK, epochs=3),
+        dataclasses.replace(QUICK, epochs=4, patience=1, cosine=False, class_weights=True, label_smoothing=0.1),
+    )
 
-    @given(st.lists(st.sampled_from("abcde"), min_size=1, max_size=30))
-    def test_any_speakers(self, speakers: list[str]) -> None:
-        tested = [row for fold in leave_one_speaker_out(speakers) for row in fold.test]
-        assert sorted(tested) == list(range(len(speakers)))
+    def train(self, features: FrozenFeatures, recipe: Recipe, state: Path | None, stop: int | None = None) -> Trained:
+        def report(done: EpochReport) -> None:
+            if done.epoch == stop:
+                raise KeyboardInterrupt
+
+        rows, validation = np.flatnonzero(features.utterance % 3 != 0), np.flatnonzero(features.utterance % 3 == 0)
+        return train_head(
+            features, labels_of(features), rows, CONFIG, recipe, 0, report, validation=validation, state=state
+        )
+
+    @pytest.mark.parametrize("recipe", RECIPES)
+    @pytest.mark.parametrize("epoch", [1, 2])
+    def test_after_an_epoch(self, features: FrozenFeatures, tmp_path: Path, recipe: Recipe, epoch: int) -> None:
+        whole = self.train(features, recipe, None)
+        state = tmp_path / "state"
+        if len(whole.history) > epoch:
+            with pytest.raises(KeyboardInterrupt):
+                self.train(features, recipe, state, stop=epoch)
+            torch.manual_seed(99)
+        resumed = self.train(features, recipe, state)
+        assert same_bits(resumed.head.state_dict(), whole.head.state_dict())
+        assert resumed.history == whole.history
+
+    def test_a_finished_training_is_not_repeated(self, features: FrozenFeatures, tmp_path: Path) -> None:
+        whole = self.train(features, self.RECIPES[0], tmp_path / "state")
+        again = self.train(features, self.RECIPES[0], tmp_path / "state", stop=1)
+        assert same_bits(again.head.state_dict(), whole.head.state_dict())
 
 
-class TestLoso:
-    LABELS = tuple(CLASSES[number % 4] for number in range(UTTERANCES))
+class TestEarlyStopping:
+    RECIPE = dataclasses.replace(QUICK, epochs=30, patience=2, classifier_lr=0.05)
 
-    def run(self, labels: Sequence[str], features: FrozenFeatures, seed: int = 0) -> np.ndarray:
-        return run_loso(corpus_of(labels), features, CONFIG, QUICK, seed).logits
+    def test_keeps_the_best_epoch(self, features: FrozenFeatures) -> None:
+        rows, validation = np.flatnonzero(features.utterance % 3 != 0), np.flatnonzero(features.utterance % 3 == 0)
+        done = train_head(features, labels_of(features), rows, CONFIG, self.RECIPE, 0, validation=validation)
+        scores = [report.validation_ua for report in done.history]
+        best = int(np.argmax(scores))
+        assert len(scores) == min(30, best + 3)
+        probabilities = softmax(segment_logits(done.head, features, validation), axis=1)
+        utterances = sorted(set(features.utterance[validation]))
+        predicted = [probabilities[features.utterance[validation] == u].mean(axis=0).argmax() for u in utterances]
+        assert scores[best] == pytest.approx(balanced_accuracy_score(np.array(utterances) % 4, predicted))
 
+    def test_validation_rows_do_nothing_without_patience(self, features: FrozenFeatures) -> None:
+        rows = np.arange(len(features.utterance))
+        args = (features, labels_of(features), rows, CONFIG, QUICK, 0)
+        with_rows, without = train_head(*args, validation=rows[:5]), train_head(*args)
+        assert same_bits(with_rows.head.state_dict(), without.head.state_dict())
+        assert with_rows.history == without.history
+
+    def test_class_weights_are_scikit_learns(self) -> None:
+        labels = np.array([0, 0, 0, 2, 2, 3])
+        expected = compute_class_weight("balanced", classes=np.array([0, 2, 3]), y=labels)
+        np.testing.assert_allclose(class_weights(labels, 4).numpy()[[0, 2, 3]], expected, rtol=1e-6)
+        assert class_weights(labels, 4)[1] == 0
+
+
+def experiment_of(
+    features: FrozenFeatures, labels: Sequence[int] | None = None, protocol: str = "loso", recipe: Recipe = QUICK
+) -> Experiment:
+    truth = np.arange(UTTERANCES) % 4 if labels is None else np.array(labels)
+    unique = [str(number) for number in range(UTTERANCES)]
+    rows = Rows([str(n) for n in truth], SPEAKERS, unique, unique, unique, unique, unique)
+    folds = PROTOCOLS[protocol].folds(rows)
+    return Experiment(features, truth, folds, {"both": CONFIG, "alone": without_guidance(CONFIG)}, recipe)
+
+
+def logits_of(experiment: Experiment, seed: int = 0) -> np.ndarray:
+    results = [run_trial(experiment, Trial("both", seed, fold)) for fold in range(len(experiment.folds))]
+    return pool("both", seed, results).logits
+
+
+class TestTrials:
     def test_never_trains_on_the_tested_speaker(self, features: FrozenFeatures) -> None:
         """Other labels and other second copies of speaker a change every head but the one that is tested on a."""
-        result = run_loso(corpus_of(self.LABELS), features, CONFIG, QUICK, 0)
-        is_a = np.array([SPEAKERS[number] == "a" for number in result.utterance])
-        turned = [
-            CLASSES[(CLASSES.index(label) + 1) % 4] if speaker == "a" else label
-            for label, speaker in zip(self.LABELS, SPEAKERS, strict=True)
-        ]
+        expected = logits_of(experiment_of(features))
+        is_a = np.array([SPEAKERS[number] == "a" for number in SEGMENTS])
+        turned = [(n + 1) % 4 if speaker == "a" else n % 4 for n, speaker in enumerate(SPEAKERS)]
         second_copies_of_a = np.flatnonzero((features.copy == 1) & (features.utterance % 3 == 0))
-        for other in (self.run(turned, features), self.run(self.LABELS, changed(features, second_copies_of_a))):
-            np.testing.assert_array_equal(other[is_a], result.logits[is_a])
-            assert (other[~is_a] != result.logits[~is_a]).any(axis=1).all()
+        for other in (
+            logits_of(experiment_of(features, turned)),
+            logits_of(experiment_of(changed(features, second_copies_of_a))),
+        ):
+            np.testing.assert_array_equal(other[is_a], expected[is_a])
+            assert (other[~is_a] != expected[~is_a]).any(axis=1).all()
+
+    def test_the_strict_protocol_never_chooses_an_epoch_on_the_test_fold(self, features: FrozenFeatures) -> None:
+        patient = dataclasses.replace(QUICK, epochs=6, patience=1)
+        strict, leaky = (experiment_of(features, protocol=name, recipe=patient) for name in ("loso", "paper"))
+        assert all(len(run_trial(strict, Trial("both", 0, fold)).history) == 6 for fold in range(3))
+        assert all(fold.validation.tolist() == fold.test.tolist() for fold in leaky.folds)
+        assert run_trial(leaky, Trial("both", 0, 0)).history[0].validation_ua is not None
 
     def test_tests_the_clean_copy(self, features: FrozenFeatures) -> None:
-        result = run_loso(corpus_of(self.LABELS), features, CONFIG, QUICK, 0)
-        np.testing.assert_array_equal(result.utterance, features.utterance[features.copy == 0])
-        assert result.logits.shape == (len(SEGMENTS), 4)
+        experiment = experiment_of(features)
+        run = pool("both", 0, [run_trial(experiment, Trial("both", 0, fold)) for fold in range(3)])
+        np.testing.assert_array_equal(run.utterance, SEGMENTS)
+        assert run.logits.shape == (len(SEGMENTS), 4)
+        np.testing.assert_array_equal([SPEAKERS[number] for number in SEGMENTS], np.array(list("abc"))[run.fold])
 
     def test_each_fold_is_a_head_of_its_own(self, features: FrozenFeatures) -> None:
-        said: list[str] = []
-        result = run_loso(corpus_of(self.LABELS), features, CONFIG, QUICK, 3, said.append)
-        assert said == ["a", "b", "c"]
         rows = np.flatnonzero(features.utterance % 3 != 1)
-        head = train_head(features, labels_of(features), rows, CONFIG, QUICK, 3)
+        head = train_head(features, labels_of(features), rows, CONFIG, QUICK, 3).head
         tested = np.flatnonzero((features.utterance % 3 == 1) & (features.copy == 0))
-        np.testing.assert_array_equal(result.logits[result.utterance % 3 == 1], segment_logits(head, features, tested))
+        found = run_trial(experiment_of(features), Trial("both", 3, 1))
+        np.testing.assert_array_equal(found.logits, segment_logits(head, features, tested))
+        np.testing.assert_array_equal(found.utterance, features.utterance[tested])
 
-    def test_confusion_is_over_utterances(self, features: FrozenFeatures) -> None:
-        result = run_loso(corpus_of(self.LABELS), features, CONFIG, QUICK, 0)
-        probabilities = softmax(result.logits, axis=1)
-        truth = [CLASSES.index(label) for label in self.LABELS]
-        predicted = [
-            int(np.mean([probabilities[row] for row in np.flatnonzero(result.utterance == n)], axis=0).argmax())
-            for n in range(UTTERANCES)
-        ]
-        np.testing.assert_array_equal(result.counts, confusion_matrix(truth, predicted, labels=range(4)))
-        assert result.wa == pytest.approx(accuracy_score(truth, predicted))
-        assert result.ua == pytest.approx(balanced_accuracy_score(truth, predicted))
+    def test_a_result_survives_its_file(self, features: FrozenFeatures, tmp_path: Path) -> None:
+        patient = dataclasses.replace(QUICK, patience=1)
+        result = run_trial(experiment_of(features, protocol="paper", recipe=patient), Trial("alone", 0, 0))
+        result.save(tmp_path / "r.npz")
+        stored = TrialResult.load(tmp_path / "r.npz")
+        assert stored.history == result.history
+        np.testing.assert_array_equal(stored.logits, result.logits)
+        np.testing.assert_array_equal(stored.utterance, result.utterance)
+        assert [file.name for file in tmp_path.iterdir()] == ["r.npz"]
+
+    def test_every_trial_has_a_name_of_its_own(self, features: FrozenFeatures) -> None:
+        names = [trial.name for trial in experiment_of(features).trials([0, 1])]
+        assert len(set(names)) == len(names) == 2 * 2 * 3
+
+    def test_an_utterance_tested_twice_is_refused(self, features: FrozenFeatures) -> None:
+        result = run_trial(experiment_of(features), Trial("alone", 0, 0))
+        with pytest.raises(ValueError, match="utterance 0 is tested by folds 0 and 1"):
+            pool("alone", 0, [result, result])
+
+    def test_probabilities_are_means_of_segments(self, features: FrozenFeatures) -> None:
+        experiment = experiment_of(features)
+        run = pool("both", 0, [run_trial(experiment, Trial("both", 0, fold)) for fold in range(3)])
+        tested, found = run.probabilities(temperature=2.0)
+        np.testing.assert_array_equal(tested, np.arange(UTTERANCES))
+        expected = [softmax(run.logits[run.utterance == n] / 2, axis=1).mean(axis=0) for n in range(UTTERANCES)]
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
 
     def test_utterance_means(self) -> None:
         found = utterance_means(np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]), np.array([1, 0, 1]), 2)
@@ -306,27 +382,6 @@ class TestTemperature:
         truth = random.integers(0, 3, 200)
         logits = random.normal(size=(200, 3)) + np.eye(3)[truth]
         assert fit_temperature(4 * logits, truth) == pytest.approx(4 * fit_temperature(logits, truth), rel=1e-3)
-
-
-class TestMetrics:
-    @given(
-        st.integers(2, 7).flatmap(
-            lambda classes: st.tuples(
-                st.just(classes),
-                st.lists(st.tuples(st.integers(0, classes - 1), st.integers(0, classes - 1)), min_size=1, max_size=60),
-            )
-        )
-    )
-    def test_equal_scikit_learns(self, drawn: tuple[int, list[tuple[int, int]]]) -> None:
-        classes, pairs = drawn
-        truth, predicted = np.array(pairs).T
-        counts = confusion(truth, predicted, classes)
-        np.testing.assert_array_equal(counts, confusion_matrix(truth, predicted, labels=range(classes)))
-        assert weighted_accuracy(counts) == pytest.approx(accuracy_score(truth, predicted))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # predicted classes that never occur
-            expected = balanced_accuracy_score(truth, predicted)
-        assert unweighted_accuracy(counts) == pytest.approx(expected)
 
 
 class TestFrozen:

@@ -3,10 +3,10 @@
 A file's name says everything: `03a01Wa` is speaker 03, sentence a01, Wut (anger), version a.
 """
 
+import re
 from pathlib import Path
 
-from emoboost.corpora.row import CorpusRow
-from emoboost.errors import ManifestError
+from emoboost.corpora.row import CorpusRow, Imported, rows_by_name
 
 EMOTIONS = {
     "W": "anger",
@@ -17,10 +17,10 @@ EMOTIONS = {
     "T": "sadness",
     "N": "neutral",
 }
-SUFFIXES = (".wav", ".flac")
+NAME = re.compile(r"(\d\d)(\w\d\d)([WLEAFTN])\w")
 
 
-def rows(folder: Path) -> list[CorpusRow]:
+def read(folder: Path) -> Imported:
     """Every recording of the corpus.
 
     Args:
@@ -29,17 +29,20 @@ def rows(folder: Path) -> list[CorpusRow]:
     Raises:
         ManifestError: no recording found, or a file whose name is not an EMO-DB code.
     """
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not files:
-        raise ManifestError(f"{folder}: no .wav or .flac file in it; give the folder that holds EMO-DB's recordings")
-    return [_row(file) for file in files]
+    form = "two digits speaker, three characters sentence, one letter of WLEAFTN, one letter version, as in 03a01Wa"
+    return rows_by_name(folder, "EMO-DB", _row, form)
 
 
-def _row(file: Path) -> CorpusRow:
-    code = file.stem
-    if len(code) != 7 or not code[:2].isdigit() or code[5] not in EMOTIONS:
-        raise ManifestError(
-            f"{file}: not an EMO-DB name (two digits speaker, three characters sentence, one letter of "
-            f"{''.join(EMOTIONS)}, one letter version, as in 03a01Wa); move it out of the folder"
-        )
-    return CorpusRow(str(file.resolve()), code, EMOTIONS[code[5]], code[:2], code[2:5])
+def _row(file: Path) -> CorpusRow | None:
+    match = NAME.fullmatch(file.stem)
+    if match is None:
+        return None
+    speaker, text, emotion = match.groups()
+    return CorpusRow(
+        path=str(file),
+        utterance_id=file.stem,
+        label=EMOTIONS[emotion],
+        original_label=emotion,
+        speaker=speaker,
+        text=text,
+    )

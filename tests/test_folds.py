@@ -1,0 +1,126 @@
+"""No protocol lets anything of a tested speaker, sentence, session or recording into training."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emoboost.errors import UsageError
+from emoboost.folds import PROTOCOLS, Fold, Rows
+
+SPEAKERS = [f"s{n % 4}" for n in range(48)]
+TEXTS = [f"t{n // 4 % 6}" for n in range(48)]
+LABELS = [("anger", "fear", "neutral")[n // 16] for n in range(48)]
+
+
+def rows_of(speakers: list[str], **columns: list[str]) -> Rows:
+    unique = [str(number) for number in range(len(speakers))]
+    nothing = [""] * len(speakers)
+    values = {"label": ["x"] * len(speakers), "session": nothing, "text": nothing, "split": nothing, "audio": unique}
+    return Rows(speaker=speakers, name=unique, **{**values, **columns})
+
+
+CORPUS = rows_of(
+    SPEAKERS,
+    label=LABELS,
+    text=TEXTS,
+    session=[f"{int(speaker[1]) // 2}" for speaker in SPEAKERS],
+    split=[("Train", "Development", "Test1", "Test2")[n % 4] for n in range(48)],
+)
+
+
+class TestProtocols:
+    @pytest.mark.parametrize("name", ["loso", "kfold", "session", "paper"])
+    def test_every_row_is_tested_once_and_nothing_is_shared(self, name: str) -> None:
+        protocol = PROTOCOLS[name]
+        folds = protocol.folds(CORPUS, k=3)
+        assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(48))
+        for fold in folds:
+            assert sorted([*fold.train, *fold.test]) == list(range(48))
+            for what in protocol.disjoint:
+                values = getattr(CORPUS, what)
+                assert not {values[row] for row in fold.train} & {values[row] for row in fold.test}
+
+    def test_loso(self) -> None:
+        folds = PROTOCOLS["loso"].folds(CORPUS)
+        assert [fold.name for fold in folds] == ["s0", "s1", "s2", "s3"]
+        for fold in folds:
+            assert {SPEAKERS[row] for row in fold.test} == {fold.name}
+
+    def test_kfold_groups_speakers(self) -> None:
+        folds = PROTOCOLS["kfold"].folds(CORPUS, k=2)
+        assert [{SPEAKERS[row] for row in fold.test} for fold in folds] == [{"s0", "s2"}, {"s1", "s3"}]
+
+    def test_text_holds_out_speaker_and_sentences(self) -> None:
+        folds = PROTOCOLS["text"].folds(CORPUS)
+        assert len(folds) == 8
+        assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(48))
+        for fold in folds:
+            assert not {TEXTS[row] for row in fold.train} & {TEXTS[row] for row in fold.test}
+            assert not {SPEAKERS[row] for row in fold.train} & {SPEAKERS[row] for row in fold.test}
+
+    def test_fixed_is_the_corpus_own(self) -> None:
+        folds = PROTOCOLS["fixed"].folds(CORPUS)
+        assert [fold.name for fold in folds] == ["test1", "test2"]
+        for fold in folds:
+            assert {CORPUS.split[row] for row in fold.train} == {"Train"}
+
+    def test_paper_shares_speakers_below_ten(self) -> None:
+        folds = PROTOCOLS["paper"].folds(CORPUS)
+        assert len(folds) == 10
+        for fold in folds:
+            counts = [sum(LABELS[row] == label for row in fold.test) for label in sorted(set(LABELS))]
+            assert max(counts) - min(counts) <= 1
+            assert len(fold.test) in (4, 5)
+        assert any({SPEAKERS[r] for r in fold.train} & {SPEAKERS[r] for r in fold.test} for fold in folds)
+
+    def test_paper_leaves_a_speaker_out_from_ten_on(self) -> None:
+        many = rows_of([f"{n % 10:02}" for n in range(40)])
+        assert [fold.name for fold in PROTOCOLS["paper"].folds(many)] == [f"{n:02}" for n in range(10)]
+
+    def test_only_the_leaky_one_chooses_its_epoch_on_the_test_fold(self) -> None:
+        assert [name for name, protocol in PROTOCOLS.items() if protocol.leaky] == ["paper"]
+        for name, protocol in PROTOCOLS.items():
+            for fold in protocol.folds(CORPUS, k=2):
+                assert fold.validation.tolist() == (fold.test.tolist() if name == "paper" else [])
+
+    @given(st.lists(st.sampled_from("abcde"), min_size=2, max_size=30), st.sampled_from(["loso", "kfold"]))
+    def test_any_speakers(self, speakers: list[str], name: str) -> None:
+        rows = rows_of(speakers)
+        if len(set(speakers)) < 2:
+            with pytest.raises(UsageError):
+                PROTOCOLS[name].folds(rows, k=2)
+            return
+        folds = PROTOCOLS[name].folds(rows, k=2)
+        assert sorted(row for fold in folds for row in fold.test) == list(range(len(speakers)))
+        for fold in folds:
+            assert not {speakers[row] for row in fold.train} & {speakers[row] for row in fold.test}
+
+
+class TestRefused:
+    def test_a_shared_value(self) -> None:
+        with pytest.raises(UsageError, match=r"fold 1: speaker b is in training \(y\) and in test \(z\); correct"):
+            Fold("1", np.array([0, 1]), np.array([2]), {"speaker": ["a", "b", "b"]}, ["x", "y", "z"])
+
+    def test_equal_audio_under_two_speakers(self) -> None:
+        rows = rows_of(["a", "b", "c"], audio=["1", "2", "1"])
+        with pytest.raises(UsageError, match=r"fold a: audio 1 is in training \(2\) and in test \(0\)"):
+            PROTOCOLS["loso"].folds(rows)
+
+    def test_a_speaker_of_two_sessions(self) -> None:
+        rows = rows_of(["a", "b", "a"], session=["1", "2", "2"])
+        with pytest.raises(UsageError, match="speaker a is in training"):
+            PROTOCOLS["session"].folds(rows)
+
+    def test_fewer_speakers_than_folds(self) -> None:
+        with pytest.raises(UsageError, match="5 folds asked for, the corpus has 4 speakers; choose 2 to 4"):
+            PROTOCOLS["kfold"].folds(CORPUS, k=5)
+
+    @pytest.mark.parametrize(("name", "what"), [("session", "session"), ("text", "text"), ("fixed", "split")])
+    def test_a_missing_column(self, name: str, what: str) -> None:
+        with pytest.raises(UsageError, match=f"protocol {name} needs a {what} for every row; 0 has none"):
+            PROTOCOLS[name].folds(rows_of(["a", "b"]))
+
+    def test_nothing_to_train_on(self) -> None:
+        with pytest.raises(UsageError, match="fold test: training is empty"):
+            PROTOCOLS["fixed"].folds(rows_of(["a", "b"], split=["test", "test"]))
