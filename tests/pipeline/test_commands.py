@@ -168,10 +168,10 @@ class TestCorpus:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            (["iemocap", "audio", "-o", "x.csv"], r"iemocap: no importer for this corpus; there is: emodb"),
+            (["timit", "audio", "-o", "x.csv"], r"timit: no importer for this corpus; there is: emodb"),
             (["emodb", "audio", "-o", "x.txt"], r"x\.txt: name a file that ends in \.csv or \.parquet"),
             (["emodb", "nowhere", "-o", "x.csv"], r"nowhere: no \.wav or \.flac file in it"),
-            (["emodb", "audio/librispeech", "-o", "x.csv"], r"367-130732-0000\.flac|1363-.*: not an EMO-DB name"),
+            (["emodb", "audio/librispeech", "-o", "x.csv"], r"367-130732-0000\.flac|1363-.*: not EMO-DB.s form of name"),
             (["emodb", "audio/emodb", "-o", "no/such/x.csv"], r"no/such/x\.csv: cannot be written"),
         ],
     )
