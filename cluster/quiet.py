@@ -44,14 +44,16 @@ def quiet_loggers() -> None:
 
 
 class _WithoutRaylet(io.TextIOBase):
-    """Standard output whose `(raylet)` lines go to the log."""
+    """Standard output whose `(raylet)` lines go to the log, with the line ends that `print` writes by themselves."""
 
     def __init__(self, stdout: TextIO, log: io.RawIOBase) -> None:
         self.stdout = stdout
         self.log = log
+        self.within = False
 
     def write(self, text: str) -> int:
-        if "(raylet" in text:
+        if self.within or "(raylet" in text:
+            self.within = not text.endswith("\n")
             self.log.write(text.encode(errors="replace"))
             return len(text)
         return self.stdout.write(text)

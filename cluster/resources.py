@@ -16,6 +16,10 @@ PREPARE_MEMORY = GIB
 NETWORK_MEMORY = 3 * GIB // 2
 """Bytes a network actor may need: the bundled model, one shard, one sub-batch's activations."""
 PREPARE_CPUS = 1
+TRIALS_PER_GPU = 4
+"""Small trainings that share a GPU; one alone leaves most of it idle."""
+TRIAL_MEMORY = GIB
+"""Bytes a training may need; features are mapped and do not count."""
 LARGEST_SHARE = 0.95
 STEP = 10_000
 """Ray counts a processor in ten-thousandths."""
@@ -49,6 +53,33 @@ class Layout:
     def device(self) -> str:
         """Where the network runs."""
         return "cuda" if self.network_gpus else "cpu"
+
+
+@dataclass(frozen=True)
+class Slots:
+    """How many trainings run at a time, and the share of a GPU for each (0 without one)."""
+
+    count: int
+    gpus: float
+
+    @property
+    def device(self) -> str:
+        """Where they compute."""
+        return "cuda" if self.gpus else "cpu"
+
+
+def slots_for(nodes: Sequence[Node], trials: int) -> Slots:
+    """One one-thread training a processor, or four a GPU; never more than there are trials.
+
+    Args:
+        nodes: every machine of the cluster.
+        trials: how many trainings there are to do.
+    """
+    if any(node.gpus >= 1 for node in nodes):
+        held = sum(min(int(node.gpus) * TRIALS_PER_GPU, math.floor(node.cpus)) for node in nodes)
+        return Slots(max(1, min(held, trials)), 1 / TRIALS_PER_GPU)
+    held = sum(min(math.floor(node.cpus), int(node.memory // TRIAL_MEMORY)) for node in nodes)
+    return Slots(max(1, min(held, trials)), 0.0)
 
 
 def layout_for(nodes: Sequence[Node]) -> Layout:

@@ -50,6 +50,12 @@ class Backbone(nn.Module):
         """D: channels per frame, of all requested layers."""
         return self.config.dim
 
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The transformer layers in use, first to last."""
+        layers: nn.ModuleList = self.encoder.layers
+        return layers
+
     def train(self, mode: bool = True) -> Self:
         """Stay in eval mode: the encoder is frozen also while a head on top of it is trained."""
         del mode

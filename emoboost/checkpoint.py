@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from emoboost.model import MsEmoBoost
 
 CONFIG, TRAINED, FROZEN, CARD = "config.json", "model.safetensors", "frozen.safetensors", "README.md"
+TRAINING_AUDIO = "training_audio.txt"
+"""Hashes of the utterances that a model was trained on, one a line."""
 BUNDLED = Path(str(resources.files("emoboost") / "models"))
 """Where the models of the package lie."""
 
@@ -58,6 +60,12 @@ class ModelFolder:
     def size(self) -> int:
         """Bytes of all files in the folder."""
         return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
+
+    @property
+    def training_audio(self) -> frozenset[str]:
+        """Hashes (`augment.audio_hash`) of the utterances it was trained on; empty when the folder does not say."""
+        file = self.path / TRAINING_AUDIO
+        return frozenset(file.read_text(encoding="utf-8").split()) if file.exists() else frozenset()
 
     @property
     def card(self) -> str:
@@ -114,6 +122,15 @@ def load_network(folder: ModelFolder) -> "MsEmoBoost":
             )
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return network.eval()
+
+
+def load_frozen(folder: ModelFolder) -> "dict[str, torch.Tensor]":
+    """The tensors of a model's frozen encoders, in the precision in which they are stored.
+
+    Raises:
+        ModelError: the weight file is missing, or was changed since training.
+    """
+    return _read_weights(folder, FROZEN, "")
 
 
 def save_model(

@@ -181,17 +181,17 @@ class ModelConfig:
                 f"{source}: schema_version is {version!r}, this release reads {SCHEMA_VERSION}; "
                 "use the release that made the model, or train it again"
             )
-        parsed = _parse(cls, values, source)
+        parsed = parse_value(cls, values, source)
         assert isinstance(parsed, cls)
         return parsed
 
 
-def _parse(kind: Any, value: Any, where: str) -> Any:
+def parse_value(kind: Any, value: Any, where: str) -> Any:
     """Build a value of the annotated type `kind` from plain JSON, refusing anything that does not fit."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         (kind,) = [option for option in arguments if option is not type(None)]
-        return None if value is None else _parse(kind, value, where)
+        return None if value is None else parse_value(kind, value, where)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _parse_dataclass(kind, value, where)
     if origin is Literal:
@@ -201,7 +201,7 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(value, list):
             raise ModelError(f"{where}: expected a list, found {value!r}")
-        return tuple(_parse(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        return tuple(parse_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if origin is Mapping:
         return _parse_mapping(arguments[1], value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -214,7 +214,7 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
 def _parse_mapping(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise ModelError(f"{where}: expected an object, found {value!r}")
-    return value if kind is Any else {key: _parse(kind, item, f"{where}: {key}") for key, item in value.items()}
+    return value if kind is Any else {key: parse_value(kind, item, f"{where}: {key}") for key, item in value.items()}
 
 
 def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
@@ -231,4 +231,4 @@ def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
     if missing := sorted(required - value.keys()):
         raise ModelError(f"{where}: key {missing[0]!r} is missing; copy the model folder again")
     hints = typing.get_type_hints(kind)
-    return kind(**{name: _parse(hints[name], item, f"{where}: {name}") for name, item in value.items()})
+    return kind(**{name: parse_value(hints[name], item, f"{where}: {name}") for name, item in value.items()})

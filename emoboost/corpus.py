@@ -1,8 +1,10 @@
 """A labelled manifest, read whole: what training and evaluation need."""
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pyarrow as pa
 from emoboost.errors import ManifestError
 from emoboost.plan import make_plan, read_shard, utterances_of
 from emoboost.utterance import Utterance
-from emoboost.vocabulary import canonical
+from emoboost.vocabulary import ALIASES, EMOTIONS, canonical
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Corpus:
     """Empty text where a row has none, as the next two."""
     texts: Sequence[str]
     splits: Sequence[str]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Label -> utterances that the label map leaves out."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -41,12 +45,17 @@ class Corpus:
         return np.array([classes.index(label) for label in self.labels], np.int64)
 
 
-def read_corpus(manifest: str) -> Corpus:
+def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None) -> Corpus:
     """Read a manifest that has the columns `label` and `speaker`.
 
+    Args:
+        manifest: path or URL.
+        label_map: canonical label -> label to use; rows with another label are left out. None takes every label as it
+            is, as long as it is the name of an emotion.
+
     Raises:
-        ManifestError: the manifest cannot be used, a column is missing, a row has no label or speaker, or there are
-            fewer than two classes or speakers.
+        ManifestError: the manifest cannot be used, a column is missing, a row has no label or speaker or a label that
+            is no emotion's name, or there are fewer than two classes or speakers.
     """
     with tempfile.TemporaryDirectory(prefix="emoboost-corpus-") as folder:
         plan = make_plan(
@@ -60,8 +69,19 @@ def read_corpus(manifest: str) -> Corpus:
         )
         shards = [read_shard(plan, lambda name: (Path(folder) / name).open("rb"), i) for i in range(plan.shards)]
     table = pa.concat_tables(shards)
-    labels = [canonical(text) for text in _column(table, "label", manifest)]
-    speakers = _column(table, "speaker", manifest)
+    names = [canonical(text) for text in _column(table, "label", manifest)]
+    _column(table, "speaker", manifest)
+    left_out: Counter[str] = Counter()
+    if label_map is None:
+        _refuse_unknown(names, manifest)
+        labels = names
+    else:
+        left_out.update(name for name in names if name not in label_map)
+        table = table.filter(pa.array([name in label_map for name in names]))
+        labels = [label_map[name] for name in names if name in label_map]
+        if not labels:
+            raise ManifestError(f"{manifest}: the label map leaves nothing; it has {', '.join(sorted(set(names)))}")
+    speakers = _cells(table, "speaker")
     for what, values in (("label", labels), ("speaker", speakers)):
         if len(set(values)) < 2:
             raise ManifestError(f"{manifest}: only one {what} ({values[0]!r}); training needs at least two")
@@ -72,8 +92,22 @@ def read_corpus(manifest: str) -> Corpus:
         utterances_of(table),
         labels,
         speakers,
-        *(_cells(table, name) for name in ("session", "text", "split")),
+        _cells(table, "session"),
+        _cells(table, "text"),
+        _cells(table, "split"),
+        left_out,
     )
+
+
+def _refuse_unknown(labels: Sequence[str], manifest: str) -> None:
+    for row, label in enumerate(labels, 1):
+        if label not in EMOTIONS:
+            near = get_close_matches(label, [*EMOTIONS, *ALIASES], n=1)
+            meant = f", perhaps {canonical(near[0])!r}" if near else ""
+            raise ManifestError(
+                f"{manifest}: row {row}: label {label!r} is not the name of an emotion{meant}; correct it, or say with "
+                "--label-map what it stands for"
+            )
 
 
 def _column(table: pa.Table, name: str, manifest: str) -> list[str]:

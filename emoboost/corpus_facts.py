@@ -1,6 +1,5 @@
 """What is in a labelled corpus, and what is suspicious about it."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emoboost.audio import open_recording, resolve
+from emoboost.augment import audio_hash
 from emoboost.corpus import Corpus
 from emoboost.defaults import MAX_SECONDS
 from emoboost.errors import AudioError
@@ -41,15 +41,6 @@ class CorpusFacts:
         """The one length of all recordings, when there are at least ten and they have one."""
         lengths = set(np.round(self.seconds, 3).tolist())
         return lengths.pop() if len(self.seconds) >= 10 and len(lengths) == 1 else None
-
-
-def audio_hash(waveform: np.ndarray) -> str:
-    """SHA-256 of the samples: equal audio has equal hashes, whatever its file's name or format.
-
-    Args:
-        waveform: (n,) float32.
-    """
-    return hashlib.sha256(waveform.astype("<f4").tobytes()).hexdigest()
 
 
 def corpus_facts(corpus: Corpus, sample_rate: int, progress: Callable[[int], None] | None = None) -> CorpusFacts:

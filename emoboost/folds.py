@@ -39,7 +39,9 @@ class Fold:
     names: Sequence[str]
     """Utterance ids, for messages."""
     validation: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Rows that choose the epoch; equal to `test` in a leaky protocol."""
+    """Rows that choose the epoch; in a leaky protocol these are the tested ones."""
+    leaky: bool = False
+    """Validation rows may be tested rows."""
 
     def __post_init__(self) -> None:
         for side, rows in (("training", self.train), ("test", self.test)):
@@ -47,13 +49,20 @@ class Fold:
                 raise UsageError(
                     f"fold {self.name}: {side} is empty; this protocol needs more data than the corpus has"
                 )
+        self._refuse_shared(("training", self.train), ("test", self.test))
+        if not self.leaky:
+            self._refuse_shared(("training", self.train), ("validation", self.validation))
+            self._refuse_shared(("validation", self.validation), ("test", self.test))
+
+    def _refuse_shared(self, first: tuple[str, np.ndarray], second: tuple[str, np.ndarray]) -> None:
         for what, values in self.disjoint.items():
-            owner = {values[row]: row for row in self.train}
-            for row in self.test:
+            owner = {values[row]: row for row in first[1]}
+            for row in second[1]:
                 if values[row] in owner:
                     raise UsageError(
-                        f"fold {self.name}: {what} {values[row]} is in training ({self.names[owner[values[row]]]}) and "
-                        f"in test ({self.names[row]}); correct the manifest, or remove one of the two"
+                        f"fold {self.name}: {what} {values[row]} is in {first[0]} "
+                        f"({self.names[owner[values[row]]]}) and in {second[0]} ({self.names[row]}); correct the "
+                        "manifest, or remove one of the two"
                     )
 
 
@@ -73,24 +82,83 @@ class Protocol:
     leaky: bool = False
     """The epoch is chosen on the test fold, or speakers are shared: figures are too good, and every output says so."""
 
-    def folds(self, rows: Rows, k: int = 5) -> list[Fold]:
+    def folds(self, rows: Rows, k: int = 5, *, validated: bool = False) -> list[Fold]:
         """Every fold, in a fixed order.
 
         Args:
             rows: the corpus.
             k: number of groups of `kfold`.
+            validated: set rows aside that choose the epoch: of a strict protocol the next training speakers in sorted
+                order, as many as are tested, or the corpus's own development rows.
 
         Raises:
-            UsageError: the corpus lacks a column, has too few speakers, or a fold shares what must be disjoint.
+            UsageError: the corpus lacks a column, has too few speakers, a fold shares what must be disjoint, or tests a
+                class that nobody in its training speaks.
         """
         for what in self.needs:
             if missing := [name for name, value in zip(rows.name, getattr(rows, what), strict=True) if not value]:
                 raise UsageError(f"protocol {self.name} needs a {what} for every row; {missing[0]} has none")
         disjoint = {what: getattr(rows, what) for what in self.disjoint}
-        return [
-            Fold(name, train, test, disjoint, rows.name, test if self.leaky else np.zeros(0, np.int64))
-            for name, train, test in self.divide(rows, k)
-        ]
+        folds = []
+        for name, whole, test in self.divide(rows, k):
+            train, validation = whole, np.zeros(0, np.int64)
+            if self.leaky:
+                validation = test
+            elif validated:
+                train, validation = _set_aside(rows, whole, test)
+            folds.append(Fold(name, train, test, disjoint, rows.name, validation, leaky=self.leaky))
+            _refuse_untrained_class(name, rows, train, test)
+        return folds
+
+
+def inner_folds(fold: Fold, rows: Rows, k: int = 3) -> list[Fold]:
+    """Divide a fold's training rows by speaker, for what must be fitted without its test speakers.
+
+    Args:
+        fold: whose training rows.
+        rows: the corpus.
+        k: how many folds; fewer where there are fewer training speakers.
+
+    Returns:
+        The folds; none when there is only one training speaker.
+    """
+    speakers = sorted({rows.speaker[row] for row in fold.train})
+    k = min(k, len(speakers))
+    if k < 2:
+        return []
+    group = {speaker: number % k for number, speaker in enumerate(speakers)}
+    groups = np.array([group[rows.speaker[row]] for row in fold.train])
+    disjoint = {"speaker": rows.speaker, "audio": rows.audio}
+    return [
+        Fold(f"{fold.name}, inner {n + 1}", fold.train[groups != n], fold.train[groups == n], disjoint, rows.name)
+        for n in range(k)
+    ]
+
+
+def _set_aside(rows: Rows, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Training rows without the validation rows, and these."""
+    neither = np.setdiff1d(np.arange(len(rows.split)), np.concatenate([train, test]))
+    if development := [row for row in neither if rows.split[row].lower().startswith(("dev", "val"))]:
+        return train, np.array(development)
+    tested = sorted({rows.speaker[row] for row in test})
+    training = sorted({rows.speaker[row] for row in train} - set(tested))
+    count = min(len(tested), (len(training) - 1) // 2) or 1
+    if len(training) < 2:
+        raise UsageError("early stopping needs a second training speaker to stop by; use a recipe without patience")
+    following = [speaker for speaker in training if speaker > tested[-1]] + training
+    chosen = set(following[:count])
+    aside = np.array([rows.speaker[row] in chosen for row in train])
+    return train[~aside], train[aside]
+
+
+def _refuse_untrained_class(name: str, rows: Rows, train: np.ndarray, test: np.ndarray) -> None:
+    known = {rows.label[row] for row in train}
+    for row in test:
+        if rows.label[row] not in known:
+            raise UsageError(
+                f"fold {name}: class {rows.label[row]} ({rows.name[row]}) is tested, but nobody in training speaks it; "
+                "record more speakers of it, or leave it out with --label-map"
+            )
 
 
 def leave_one_out(values: Sequence[str]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

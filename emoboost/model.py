@@ -256,6 +256,18 @@ class FrozenEncoders(nn.Module):
         self.requires_grad_(requires_grad=False)
         self.eval()
 
+    def free(self, layers: int, *, alexnet: bool) -> None:
+        """Let the encoder's last layers, and AlexNet, be trained; nothing else of them.
+
+        Args:
+            layers: how many of the encoder's layers, counted from the last one in use.
+            alexnet: the whole convolutional part.
+        """
+        if layers:
+            self.backbone.layers[-layers:].requires_grad_(requires_grad=True)
+        if alexnet and self.alexnet is not None:
+            self.alexnet.requires_grad_(requires_grad=True)
+
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """`log_mel` (B, 80, 300) and `spectrogram` (B, 300, 200) -> `frames` (B, T', D) and `image` (B, 36, 256)."""
         outputs = {"frames": self.backbone(inputs["log_mel"])}

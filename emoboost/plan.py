@@ -209,7 +209,7 @@ def read_shard(plan: Plan, open_file: Callable[[str], AbstractContextManager[IO[
         raise IndexError(f"shard {shard} of a plan with {plan.shards}")
     name, row_group = shard_file(shard, plan.shards_per_file)
     with open_file(name) as file:
-        table = pq.ParquetFile(file).read_row_group(row_group)
+        table = pq.ParquetFile(file).read_row_group(row_group, use_threads=False)
     return typed(table, plan.carried)
 
 

@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from emoboost.audio import Recording, open_recording, resolve
+from emoboost.augment import Augmentation
 from emoboost.config import SegmentConfig
 from emoboost.errors import AudioError
 from emoboost.features import FeatureExtractor
@@ -44,18 +45,25 @@ class Preparation:
     max_seconds: float
     """A longer utterance becomes an error row `too_long`."""
 
-    def __call__(self, utterances: Sequence[Utterance]) -> Prepared:
-        """Decode, segment and extract features; the order of utterances is kept."""
+    def __call__(self, utterances: Sequence[Utterance], changes: Sequence[Augmentation] | None = None) -> Prepared:
+        """Decode, segment and extract features; the order of utterances is kept.
+
+        Args:
+            utterances: one that occurs several times in a row is decoded as often.
+            changes: for each utterance what is done to its samples; None leaves all as they are.
+        """
         outcomes: list[Outcome] = []
         inputs: dict[str, list[np.ndarray]] = {name: [] for name in self.extractor.inputs}
         valid: list[np.ndarray] = []
         starts: list[np.ndarray] = []
         no_segment = np.zeros((0, self.segments.samples), np.float32)
         nothing = self.extractor(no_segment, no_segment)
-        for utterance, waveform in self._waveforms(utterances):
-            if isinstance(waveform, AudioError):
-                outcomes.append(Outcome(error_type=waveform.type, error_message=waveform.message))
+        each_change = [Augmentation()] * len(utterances) if changes is None else changes
+        for (utterance, samples), change in zip(self._waveforms(utterances), each_change, strict=True):
+            if isinstance(samples, AudioError):
+                outcomes.append(Outcome(error_type=samples.type, error_message=samples.message))
                 continue
+            waveform = change(samples)
             cut = segment(waveform, self.segments)
             for name, values in self.extractor(cut.waveforms, cut.emphasised).items():
                 inputs[name].append(values)

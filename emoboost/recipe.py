@@ -1,21 +1,44 @@
-"""Every number of a training run that is not part of the model."""
+"""Every number of a training run: the head's sizes, the copies it sees, the steps."""
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from emoboost.augment import Augmentation
+from emoboost.config import EnhancementConfig, MfccBranchConfig, ModelConfig, SpectrogramBranchConfig
+from emoboost.errors import ModelError, UsageError
+
+SUPPLIED = Path(str(resources.files("emoboost") / "recipes"))
+"""Recipes of the package beside recipe R, whose numbers are the defaults below."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a head is trained. The defaults are recipe R: few epochs, guidance kept close to mean pooling."""
+    """How a head is built and trained. The defaults are recipe R: few epochs, guidance kept close to mean pooling."""
 
     name: str = "r"
+    mfcc_branch: MfccBranchConfig = field(
+        default_factory=lambda: MfccBranchConfig(frame_pool=4, lstm_layers=1, lstm_hidden=32)
+    )
+    spectrogram_branch: SpectrogramBranchConfig = field(
+        default_factory=lambda: SpectrogramBranchConfig(standardise=True)
+    )
+    enhancement: EnhancementConfig = field(
+        default_factory=lambda: EnhancementConfig(form="mean_start", standardise_frames=True)
+    )
+    copies: tuple[str, ...] = ("clean", "speed 0.9", "speed 1.1")
+    """Copies of each training utterance, as `Augmentation.parse` reads them; the first is the clean one. Tests see
+    clean audio only."""
     epochs: int = 3
-    """Passes over all copies; fixed, so that no epoch is ever chosen by looking at a test speaker."""
+    """Passes over all copies; without a patience fixed, so that no epoch is ever chosen by looking at results."""
     batch_size: int = 32
     """Segments."""
-    speeds: tuple[float, ...] = (1.0, 0.9, 1.1)
-    """Training copies, made by resampling (pitch moves too); the first is the clean one. Tests see clean audio only."""
     classifier_lr: float = 2e-3
     guidance_lr: float = 1e-4
+    """Of the guidance branches and the enhancement."""
+    encoder_lr: float = 1e-5
+    """Of what `tune_encoder_layers` and `tune_alexnet` free."""
     weight_decay: float = 0.01
     classifier_l2: float = 0.1
     """Adds this times half the squared norm of the classifier's weights to the loss."""
@@ -32,3 +55,88 @@ class Recipe:
     patience: int | None = None
     """Stop after so many epochs without a better UA on the validation rows, and keep the best epoch; None never looks
     at validation rows."""
+    tune_encoder_layers: int = 0
+    """Train so many of the encoder's last layers too. Features cannot be computed once then: every step runs it."""
+    tune_alexnet: bool = False
+    """Train AlexNet's convolutions too."""
+    mixed_precision: bool = True
+    """bfloat16 arithmetic on a GPU; a CPU always computes in float32."""
+
+    def __post_init__(self) -> None:
+        for name, ok, rule in (
+            ("copies", self.copies[:1] == ("clean",), "starts with the clean copy"),
+            ("epochs", self.epochs >= 1, "is at least 1"),
+            ("batch_size", self.batch_size >= 1, "is at least 1"),
+            ("guidance_skip", 0 <= self.guidance_skip <= 1, "lies in 0 to 1"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "lies in 0 to 1"),
+            ("patience", self.patience is None or self.patience >= 1, "is at least 1, or left out"),
+            ("gradient_clip", self.gradient_clip > 0, "is above 0"),
+            *((name, getattr(self, name) >= 0, "is not below 0") for name in NOT_NEGATIVE),
+        ):
+            if not ok:
+                raise UsageError(f"recipe {self.name}: {name} {rule}; it is {getattr(self, name)!r}")
+        for copy in self.copies:
+            Augmentation.parse(copy)
+
+    @property
+    def tunes(self) -> bool:
+        """Whether anything of the encoders is trained."""
+        return self.tune_encoder_layers > 0 or self.tune_alexnet
+
+    def head_of(self, config: ModelConfig) -> ModelConfig:
+        """The same model with this recipe's head."""
+        return dataclasses.replace(
+            config,
+            mfcc_branch=self.mfcc_branch,
+            spectrogram_branch=self.spectrogram_branch,
+            enhancement=self.enhancement,
+        )
+
+
+NOT_NEGATIVE = (
+    "classifier_lr",
+    "guidance_lr",
+    "encoder_lr",
+    "weight_decay",
+    "classifier_l2",
+    "weight_penalty",
+    "tune_encoder_layers",
+)
+
+
+def load_recipe(name_or_file: str) -> Recipe:
+    """`r`, a recipe of the package such as `paper`, or a YAML file that says what differs from R.
+
+    Raises:
+        UsageError: no such recipe, not YAML, an unknown key, or a value that makes no sense; the message names it.
+    """
+    if name_or_file == "r":
+        return Recipe()
+    file = SUPPLIED / f"{name_or_file}.yaml"
+    if not file.is_file():
+        file = Path(name_or_file)
+    if not file.is_file():
+        supplied = ", ".join(["r", *sorted(path.stem for path in SUPPLIED.glob("*.yaml"))])
+        raise UsageError(f"--recipe {name_or_file}: no such recipe; give one of {supplied}, or a YAML file")
+    return _parse_recipe(file)
+
+
+def _parse_recipe(file: Path) -> Recipe:
+    import yaml
+
+    from emoboost.config import parse_value
+
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{file}: not a recipe in YAML ({reason})") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{file}: a recipe is a list of names and values, as in 'epochs: 5'")
+    try:
+        parsed = parse_value(Recipe, {"name": file.stem, **values}, str(file))
+    except ModelError as error:
+        names = ", ".join(field.name for field in dataclasses.fields(Recipe))
+        raise UsageError(f"{str(error).split(';')[0]}; a recipe has: {names}") from error
+    assert isinstance(parsed, Recipe)
+    return parsed

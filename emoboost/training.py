@@ -1,5 +1,7 @@
 """Training of one head on frozen features: a pure function of data, config, recipe and seed."""
 
+import copy
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
@@ -8,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.special import softmax
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from emoboost.config import ModelConfig
 from emoboost.frozen import Batch, FrozenFeatures
 from emoboost.metrics import confusion, unweighted_accuracy
-from emoboost.model import EnhancementHead, HeadOutput, Standardise
+from emoboost.model import EnhancementHead, FrozenEncoders, HeadOutput, Standardise
 from emoboost.recipe import Recipe
 
 
@@ -30,12 +32,55 @@ class EpochReport:
     """UA over the validation segments' utterances, in [0, 1]; None without early stopping."""
 
 
+class Learner(nn.Module):
+    """What is trained: the head and, when a recipe frees parts of the encoders, these before it."""
+
+    def __init__(self, config: ModelConfig, recipe: Recipe, encoders: FrozenEncoders | None = None) -> None:
+        super().__init__()
+        self.head = EnhancementHead(config)
+        torch.nn.init.zeros_(self.head.classify.weight)
+        torch.nn.init.zeros_(self.head.classify.bias)
+        self.encoders = None
+        if recipe.tunes:
+            if encoders is None:
+                raise ValueError("a recipe that tunes the encoders needs them")
+            self.encoders = copy.deepcopy(encoders)
+            self.encoders.free(recipe.tune_encoder_layers, alexnet=recipe.tune_alexnet)
+
+    def represent(self, batch: Batch) -> Batch:
+        """The head's arguments; without encoders of its own these are the batch."""
+        if self.encoders is None:
+            return batch
+        frames, valid_frames, mfcc, image = batch
+        seen = None if image is None or self.encoders.alexnet is None else self.encoders.alexnet(image).float()
+        return self.encoders.backbone(frames).float(), valid_frames, mfcc, seen
+
+    def forward(self, batch: Batch, unguided: Tensor | None = None) -> HeadOutput:
+        """One batch of segments; `unguided` as in `EnhancementHead.forward`."""
+        output: HeadOutput = self.head(*self.represent(batch), unguided=unguided)
+        return output
+
+
 @dataclass(frozen=True)
 class Trained:
-    """A head, and how it came about."""
+    """A trained network, and how it came about."""
 
-    head: EnhancementHead
+    learner: Learner
     history: tuple[EpochReport, ...]
+
+    @property
+    def head(self) -> EnhancementHead:
+        """Its head."""
+        return self.learner.head
+
+    @property
+    def weights_hash(self) -> str:
+        """SHA-256 over every weight: equal for equal networks."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.learner.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
 
 def train_head(
@@ -49,11 +94,13 @@ def train_head(
     *,
     validation: np.ndarray | None = None,
     state: Path | None = None,
+    device: str = "cpu",
+    encoders: FrozenEncoders | None = None,
 ) -> Trained:
-    """Train one head; the same arguments on the same machine give the same weights, interrupted or not.
+    """Train one head; the same arguments on the same CPU give the same weights, interrupted or not.
 
     Args:
-        features: frozen features of a whole corpus.
+        features: frozen features of a whole corpus; the encoders' inputs when the recipe tunes the encoders.
         labels: (segments,) class number of each row of `features`.
         rows: (m,) the rows that may be seen; statistics come from these alone.
         config: which parts the head has.
@@ -62,16 +109,16 @@ def train_head(
         report: called after every epoch.
         validation: rows that choose the epoch; used only when the recipe has a patience.
         state: file that holds everything after each epoch; if it exists, training goes on from there.
+        device: where to compute; on a GPU in mixed precision, when the recipe says so.
+        encoders: where tuning starts; needed only by a recipe that tunes them.
 
     Raises:
         FloatingPointError: the loss became NaN or infinite.
     """
     torch.manual_seed(seed)
-    head = EnhancementHead(config)
-    torch.nn.init.zeros_(head.classify.weight)
-    torch.nn.init.zeros_(head.classify.bias)
-    _fit_statistics(head, features, rows)
-    run = _Run(head, _optimiser(head, recipe), recipe, len(rows), seed)
+    learner = Learner(config, recipe, encoders).to(device)
+    _fit_statistics(learner, features, rows)
+    run = _Run(learner, _optimiser(learner, recipe), recipe, len(rows), seed)
     if state is not None and state.exists():
         run.restore(state)
     targets = torch.from_numpy(labels)
@@ -80,24 +127,22 @@ def train_head(
         loss = _epoch(run, features, targets, rows, weights)
         ua = None
         if recipe.patience is not None and validation is not None:
-            ua = _validation_ua(head, features, labels, validation)
+            ua = _validation_ua(learner, features, labels, validation)
         done = run.after_epoch(loss, ua)
         if state is not None:
             run.save(state)
         if report is not None:
             report(done)
     if run.best is not None:
-        head.load_state_dict(run.best)
-    return Trained(head.eval(), tuple(run.history))
+        learner.load_state_dict(run.best)
+    return Trained(learner.eval(), tuple(run.history))
 
 
 class _Run:
     """All that changes while a head is trained, so that it can be stored and restored."""
 
-    def __init__(
-        self, head: EnhancementHead, optimiser: torch.optim.AdamW, recipe: Recipe, rows: int, seed: int
-    ) -> None:
-        self.head, self.optimiser, self.recipe = head, optimiser, recipe
+    def __init__(self, learner: Learner, optimiser: torch.optim.AdamW, recipe: Recipe, rows: int, seed: int) -> None:
+        self.learner, self.optimiser, self.recipe = learner, optimiser, recipe
         steps = recipe.epochs * -(-rows // recipe.batch_size)
         self.schedule = (
             torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
@@ -121,18 +166,19 @@ class _Run:
         done = EpochReport(len(self.history) + 1, loss, validation_ua)
         earlier = [before.validation_ua for before in self.history if before.validation_ua is not None]
         if validation_ua is not None and validation_ua > max(earlier, default=-1.0):
-            self.best = {name: tensor.clone() for name, tensor in self.head.state_dict().items()}
+            self.best = {name: tensor.clone() for name, tensor in self.learner.state_dict().items()}
         self.history.append(done)
         return done
 
     def save(self, file: Path) -> None:
         """Write everything in one step: a reader sees the old or the new state, never half of one."""
         content = {
-            "head": self.head.state_dict(),
+            "learner": self.learner.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "order": self.order.bit_generator.state,
             "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "history": [astuple(done) for done in self.history],
             "best": self.best,
         }
@@ -142,12 +188,14 @@ class _Run:
 
     def restore(self, file: Path) -> None:
         """The inverse of `save`; the random state of torch is the whole process's."""
-        content = torch.load(file, weights_only=True)
-        self.head.load_state_dict(content["head"])
+        content = torch.load(file, weights_only=True, map_location="cpu")
+        self.learner.load_state_dict(content["learner"])
         self.optimiser.load_state_dict(content["optimiser"])
         self.schedule.load_state_dict(content["schedule"])
         self.order.bit_generator.state = content["order"]
         torch.set_rng_state(content["torch"])
+        if content["cuda"]:
+            torch.cuda.set_rng_state_all(content["cuda"])
         self.history = [EpochReport(*done) for done in content["history"]]
         self.best = content["best"]
 
@@ -155,12 +203,12 @@ class _Run:
 def _epoch(run: _Run, features: FrozenFeatures, targets: Tensor, rows: np.ndarray, weights: Tensor | None) -> float:
     """One pass over the rows in a new order; the mean loss."""
     recipe, losses = run.recipe, []
-    run.head.train()
+    run.learner.train()
     for batch in _batches(run.order.permutation(rows), recipe.batch_size):
-        loss = _loss(run.head, features.batch(batch), targets[torch.from_numpy(batch)], recipe, weights)
+        loss = _loss(run.learner, features.batch(batch), targets[torch.from_numpy(batch)], recipe, weights)
         run.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(run.head.parameters(), recipe.gradient_clip)
+        torch.nn.utils.clip_grad_norm_(run.learner.parameters(), recipe.gradient_clip)
         run.optimiser.step()
         run.schedule.step()
         losses.append(loss.item())
@@ -180,9 +228,9 @@ def class_weights(labels: np.ndarray, classes: int) -> Tensor:
     return torch.from_numpy(weights)
 
 
-def _validation_ua(head: EnhancementHead, features: FrozenFeatures, labels: np.ndarray, rows: np.ndarray) -> float:
+def _validation_ua(learner: Learner, features: FrozenFeatures, labels: np.ndarray, rows: np.ndarray) -> float:
     """UA over the utterances of these rows, each the mean of its segments' probabilities."""
-    probabilities = softmax(segment_logits(head.eval(), features, rows), axis=1)
+    probabilities = softmax(segment_outputs(learner.eval(), features, rows).logits.numpy(), axis=1)
     utterances, number = np.unique(features.utterance[rows], return_inverse=True)
     truth = np.zeros(len(utterances), np.int64)
     truth[number] = labels[rows]
@@ -197,51 +245,92 @@ def utterance_means(segments: np.ndarray, utterance: np.ndarray, count: int) -> 
     return sums / np.bincount(utterance, minlength=count)[:, None]
 
 
-def segment_logits(head: EnhancementHead, features: FrozenFeatures, rows: np.ndarray) -> np.ndarray:
-    """Logits of these rows, without dropout: (m, classes) float32."""
+def segment_outputs(learner: Learner, features: FrozenFeatures, rows: np.ndarray) -> HeadOutput:
+    """What the network gives for these rows, without dropout, in float32 on the CPU."""
+    device = _device_of(learner)
     with torch.inference_mode():
-        outputs = [head(*features.batch(batch)).logits for batch in _batches(rows, 64)]
-    return torch.cat(outputs).numpy()
+        outputs = [learner(_moved(features.batch(batch), device)) for batch in _batches(rows, 64)]
+    return HeadOutput(*(torch.cat([values.cpu() for values in column]) for column in zip(*outputs, strict=True)))
 
 
-def _fit_statistics(head: EnhancementHead, features: FrozenFeatures, rows: np.ndarray) -> None:
+def _fit_statistics(learner: Learner, features: FrozenFeatures, rows: np.ndarray) -> None:
     """Normalisers after the frozen networks, from training rows only."""
+    head = learner.head
     if isinstance(head.standardise, Standardise):
-        pooled = torch.cat([_mean_pool(features, batch) for batch in _batches(rows, 64)])
+        pooled = torch.cat([_mean_pool(*batch[:2]) for batch in _represented(learner, features, rows)])
         head.standardise.set_statistics(pooled.mean(0), pooled.std(0))
     if head.spectrogram is not None and isinstance(head.spectrogram.standardise, Standardise):
-        assert features.image is not None
-        image = features.image[torch.from_numpy(rows)].float().flatten(0, 1)
+        image = torch.cat([_present(batch[3]) for batch in _represented(learner, features, rows)]).flatten(0, 1)
         head.spectrogram.standardise.set_statistics(image.mean(0), image.std(0))
 
 
-def _mean_pool(features: FrozenFeatures, rows: np.ndarray) -> Tensor:
-    frames, valid = features.batch(rows)[:2]
-    mask = torch.arange(frames.shape[1]) < valid[:, None]
+def _represented(learner: Learner, features: FrozenFeatures, rows: np.ndarray) -> Iterator[Batch]:
+    device = _device_of(learner)
+    for batch in _batches(rows, 64):
+        with torch.no_grad():
+            yield learner.represent(_moved(features.batch(batch), device))
+
+
+def _mean_pool(frames: Tensor, valid: Tensor) -> Tensor:
+    mask = torch.arange(frames.shape[1], device=frames.device) < valid[:, None]
     return (frames * mask[..., None]).sum(1) / valid[:, None]
 
 
-def _optimiser(head: EnhancementHead, recipe: Recipe) -> torch.optim.AdamW:
-    classifier = list(head.classify.parameters())
+def _optimiser(learner: Learner, recipe: Recipe) -> torch.optim.AdamW:
+    classifier = list(learner.head.classify.parameters())
     chosen = {id(parameter) for parameter in classifier}
-    guidance = [parameter for parameter in head.parameters() if id(parameter) not in chosen]
-    groups = [{"params": classifier, "lr": recipe.classifier_lr}]
-    if guidance:
-        groups.append({"params": guidance, "lr": recipe.guidance_lr})
+    guidance = [parameter for parameter in learner.head.parameters() if id(parameter) not in chosen]
+    tuned = [] if learner.encoders is None else [p for p in learner.encoders.parameters() if p.requires_grad]
+    groups = [
+        {"params": parameters, "lr": rate}
+        for parameters, rate in (
+            (classifier, recipe.classifier_lr),
+            (guidance, recipe.guidance_lr),
+            (tuned, recipe.encoder_lr),
+        )
+        if parameters
+    ]
     return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
 
 
-def _loss(head: EnhancementHead, batch: Batch, targets: Tensor, recipe: Recipe, weights: Tensor | None) -> Tensor:
-    unguided = torch.rand(len(targets)) < recipe.guidance_skip
-    output: HeadOutput = head(*batch, unguided=unguided)
-    loss = functional.cross_entropy(output.logits, targets, weights, label_smoothing=recipe.label_smoothing)
+def _loss(learner: Learner, batch: Batch, targets: Tensor, recipe: Recipe, weights: Tensor | None) -> Tensor:
+    head, device = learner.head, _device_of(learner)
+    unguided = (torch.rand(len(targets)) < recipe.guidance_skip).to(device)
+    batch = _moved(batch, device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" and recipe.mixed_precision):
+        output: HeadOutput = learner(batch, unguided)
+    loss = functional.cross_entropy(
+        output.logits.float(),
+        targets.to(device),
+        None if weights is None else weights.to(device),
+        label_smoothing=recipe.label_smoothing,
+    )
     loss = loss + recipe.classifier_l2 * head.classify.weight.square().sum() / 2
     if head.enhance is None or recipe.weight_penalty == 0:
         return loss
     valid = batch[1]
-    spoken = torch.arange(output.weights.shape[1]) < valid[:, None]
+    spoken = torch.arange(output.weights.shape[1], device=device) < valid[:, None]
     departure = (output.weights * valid[:, None] - 1)[spoken]
     return loss + recipe.weight_penalty * departure.square().mean()
+
+
+def _device_of(learner: Learner) -> torch.device:
+    return learner.head.classify.weight.device
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    frames, valid_frames, mfcc, image = batch
+    return (
+        frames.to(device),
+        valid_frames.to(device),
+        None if mfcc is None else mfcc.to(device),
+        None if image is None else image.to(device),
+    )
+
+
+def _present(image: Tensor | None) -> Tensor:
+    assert image is not None
+    return image
 
 
 def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -14,8 +14,9 @@ from scipy.special import log_softmax, softmax
 from emoboost.config import ModelConfig
 from emoboost.folds import Fold
 from emoboost.frozen import FrozenFeatures
+from emoboost.model import FrozenEncoders
 from emoboost.recipe import Recipe
-from emoboost.training import EpochReport, segment_logits, train_head, utterance_means
+from emoboost.training import EpochReport, segment_outputs, train_head, utterance_means
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,14 @@ class Trial:
     seed: int
     fold: int
     """Position in the list of folds."""
+    inner: int | None = None
+    """Position in the fold's list of inner folds, which divide its training speakers; None is the fold itself."""
 
     @property
     def name(self) -> str:
         """Of its files."""
-        return f"{self.variant}-seed{self.seed}-fold{self.fold:03}"
+        inner = "" if self.inner is None else f"-inner{self.inner}"
+        return f"{self.variant}-seed{self.seed}-fold{self.fold:03}{inner}"
 
 
 @dataclass(frozen=True)
@@ -43,30 +47,68 @@ class Experiment:
     folds: Sequence[Fold]
     variants: Mapping[str, ModelConfig]
     recipe: Recipe
+    inner: Sequence[Sequence[Fold]] = ()
+    """For each fold the folds over its training speakers alone, from which its temperature is fitted."""
+    encoders: FrozenEncoders | None = None
+    """Where tuning starts; only a recipe that tunes them needs them."""
 
-    def trials(self, seeds: Sequence[int]) -> Iterator[Trial]:
-        """Every fold of every seed of every variant, in a fixed order."""
-        for variant in self.variants:
-            for seed in seeds:
-                for fold in range(len(self.folds)):
-                    yield Trial(variant, seed, fold)
+    def fold_of(self, trial: Trial) -> Fold:
+        """The rows of a trial."""
+        return self.folds[trial.fold] if trial.inner is None else self.inner[trial.fold][trial.inner]
+
+
+def list_trials(
+    variants: Sequence[str], seeds: Sequence[int], folds: int, inner: Sequence[int] = (), calibrated: Sequence[str] = ()
+) -> Iterator[Trial]:
+    """Every fold of every seed of every variant, in a fixed order; the inner folds last.
+
+    Args:
+        variants: names.
+        seeds: of each variant.
+        folds: how many there are.
+        inner: for each fold how many inner folds it has; empty for none.
+        calibrated: names of the variants whose inner folds are trained.
+    """
+    for variant in variants:
+        for seed in seeds:
+            for fold in range(folds):
+                yield Trial(variant, seed, fold)
+    for variant in calibrated:
+        for seed in seeds:
+            for fold, count in enumerate(inner):
+                for number in range(count):
+                    yield Trial(variant, seed, fold, number)
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial gives: logits of utterances that it was not trained on."""
+    """What a trial gives: predictions of utterances that it was not trained on."""
 
     logits: np.ndarray
     """(segments, classes) float32, of the clean copy."""
     utterance: np.ndarray
     """(segments,) number of the utterance in the corpus."""
+    vectors: np.ndarray
+    """(segments, D) float16: X'_w."""
+    frame_weights: np.ndarray
+    """(segments, T') float32: X_enh."""
     history: tuple[EpochReport, ...]
+    weights_hash: str
+    """SHA-256 of the trained network."""
 
     def save(self, file: Path) -> None:
         """Write in one step: the file is there and whole, or it is not there."""
         buffer = io.BytesIO()
         history = np.array([[np.nan if value is None else value for value in astuple(e)] for e in self.history])
-        np.savez(buffer, logits=self.logits, utterance=self.utterance, history=history)
+        np.savez(
+            buffer,
+            logits=self.logits,
+            utterance=self.utterance,
+            vectors=self.vectors,
+            frame_weights=self.frame_weights,
+            history=history,
+            weights_hash=np.array(self.weights_hash),
+        )
         temporary = file.with_name(f"{file.name}.{os.getpid()}.partial")
         temporary.write_bytes(buffer.getvalue())
         temporary.replace(file)
@@ -79,7 +121,14 @@ class TrialResult:
                 EpochReport(int(epoch), float(loss), None if np.isnan(ua) else float(ua))
                 for epoch, loss, ua in stored["history"]
             )
-            return cls(stored["logits"], stored["utterance"], history)
+            return cls(
+                stored["logits"],
+                stored["utterance"],
+                stored["vectors"],
+                stored["frame_weights"],
+                history,
+                str(stored["weights_hash"]),
+            )
 
 
 def run_trial(
@@ -88,6 +137,7 @@ def run_trial(
     *,
     state: Path | None = None,
     report: Callable[[EpochReport], None] | None = None,
+    device: str = "cpu",
 ) -> TrialResult:
     """Train on the fold's training utterances (all copies) and predict its test utterances (clean copy).
 
@@ -96,11 +146,12 @@ def run_trial(
         trial: which of them.
         state: where training keeps its state after each epoch, and goes on from.
         report: called after each epoch.
+        device: where to compute.
 
     Raises:
         FloatingPointError: the loss became NaN or infinite.
     """
-    features, fold = experiment.features, experiment.folds[trial.fold]
+    features, fold = experiment.features, experiment.fold_of(trial)
     clean = np.flatnonzero(features.copy == 0)
     tested = clean[np.isin(features.utterance[clean], fold.test)]
     trained = train_head(
@@ -113,16 +164,24 @@ def run_trial(
         report,
         validation=clean[np.isin(features.utterance[clean], fold.validation)] if len(fold.validation) else None,
         state=state,
+        device=device,
+        encoders=experiment.encoders,
     )
-    return TrialResult(segment_logits(trained.head, features, tested), features.utterance[tested], trained.history)
+    output = segment_outputs(trained.learner, features, tested)
+    return TrialResult(
+        output.logits.numpy(),
+        features.utterance[tested],
+        output.vector.half().numpy(),
+        output.weights.numpy(),
+        trained.history,
+        trained.weights_hash,
+    )
 
 
 @dataclass(frozen=True)
 class Pooled:
     """All folds of one variant and seed together."""
 
-    variant: str
-    seed: int
     logits: np.ndarray
     """(segments, classes), sorted by utterance."""
     utterance: np.ndarray
@@ -130,13 +189,21 @@ class Pooled:
     fold: np.ndarray
     """(segments,) position of the fold that tested it."""
 
-    def probabilities(self, temperature: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-        """Utterances that were tested (n,) and the mean of their segments' probabilities (n, classes)."""
+    def probabilities(self, temperature: float | np.ndarray = 1.0) -> tuple[np.ndarray, np.ndarray]:
+        """Utterances that were tested, and the mean of their segments' probabilities.
+
+        Args:
+            temperature: one for all, or (segments,) one each.
+
+        Returns:
+            (n,) numbers of utterances, and (n, classes).
+        """
         tested, number = np.unique(self.utterance, return_inverse=True)
-        return tested, utterance_means(softmax(self.logits / temperature, axis=1), number, len(tested))
+        divisor = np.broadcast_to(temperature, len(self.logits))[:, None]
+        return tested, utterance_means(softmax(self.logits / divisor, axis=1), number, len(tested))
 
 
-def pool(variant: str, seed: int, results: Sequence[TrialResult]) -> Pooled:
+def pool(results: Sequence[TrialResult]) -> Pooled:
     """Join the results of all folds; each utterance is tested at most once.
 
     Raises:
@@ -149,7 +216,7 @@ def pool(variant: str, seed: int, results: Sequence[TrialResult]) -> Pooled:
             raise ValueError(f"utterance {min(shared)} is tested by folds {earlier} and {later}")
     order = np.argsort(utterance, kind="stable")
     logits = np.concatenate([result.logits for result in results])
-    return Pooled(variant, seed, logits[order], utterance[order], fold[order])
+    return Pooled(logits[order], utterance[order], fold[order])
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:

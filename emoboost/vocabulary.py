@@ -20,6 +20,9 @@ ALIASES: dict[str, str] = {
     "sur": "surprise",
 }
 
+EMOTIONS = frozenset(ALIASES.values()) | {"contempt", "excitement", "frustration", "sarcasm", "other"}
+"""Canonical names; a corpus with another one is asked whether it means it."""
+
 
 def canonical(name: str) -> str:
     """The canonical name of an emotion; an unknown name is returned in lower case.

@@ -11,11 +11,12 @@ import numpy as np
 
 from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
-from cluster.resources import NETWORK_MEMORY, PREPARE_CPUS, PREPARE_MEMORY, Layout
+from cluster.resources import Layout
 from emoboost.checkpoint import find_model
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
 from emoboost.summary import Summary, summarise
 from jobs.console import say
+from jobs.pipeline import stream
 from jobs.planning import open_or_plan
 from jobs.progress import progress
 from jobs.stages import LabelShards, NetworkWork, PrepareWork, prepare_shard
@@ -72,30 +73,7 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, float]:
 
 def label_shards(prepare: PrepareWork, network: NetworkWork, layout: Layout) -> float:
     """The pipeline: publish the part of every shard in `prepare.shards`; returns the seconds of audio labelled."""
-    import ray.data
-
-    actors = min(layout.network_actors, len(prepare.shards))
-    shards = ray.data.range(len(prepare.shards), override_num_blocks=len(prepare.shards))
-    prepared = shards.map_batches(
-        prepare_shard,
-        fn_kwargs={"work": prepare},
-        batch_size=1,
-        batch_format="pyarrow",
-        num_cpus=PREPARE_CPUS,
-        memory=PREPARE_MEMORY,
-    )
-    labelled = prepared.map_batches(
-        LabelShards,
-        fn_constructor_args=(network,),
-        batch_size=None,
-        batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
-        num_cpus=layout.network_cpus,
-        num_gpus=layout.network_gpus,
-        memory=NETWORK_MEMORY,
-    )
     with progress(*network.ledger.remaining(prepare.shards.tolist())) as running:
-        for rows in labelled.iter_batches(batch_size=None, batch_format="pyarrow"):
-            for counts in rows.to_pylist():
-                running.add(**counts)
+        for counts in stream(len(prepare.shards), prepare_shard, prepare, LabelShards, network, layout):
+            running.add(**counts)
         return running.seconds

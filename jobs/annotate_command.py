@@ -16,6 +16,7 @@ from emoboost.summary import Summary
 from jobs.annotate import AnnotateOptions, annotate
 from jobs.console import say, summary_text
 from jobs.exits import Exit
+from jobs.failures import reason_of
 from jobs.planning import describe_plan, output_of
 
 
@@ -59,14 +60,6 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     if not summary.complete:
         say("The same command continues.")
     return exit_for(summary, max_errors)
-
-
-def reason_of(error: BaseException) -> str:
-    """The cause in one line; Ray wraps what a worker raised into pages of text, whose last line is the cause."""
-    if not str(error).strip():
-        return type(error).__name__
-    last = str(error).strip().splitlines()[-1].strip()
-    return last if "Error" in last.split(":", 1)[0] else f"{type(error).__name__}: {last}"
 
 
 def exit_for(summary: Summary, max_errors: float) -> Exit:

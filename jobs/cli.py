@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
-from jobs.exits import Exit, run
+from jobs.exits import run
 
 app = typer.Typer(
     name="emoboost-batch",
@@ -19,12 +19,57 @@ app = typer.Typer(
 )
 model_app = typer.Typer(help="Look at models.", no_args_is_help=True)
 corpus_app = typer.Typer(help="Turn a published corpus into a manifest.", no_args_is_help=True)
+cache_app = typer.Typer(help="Features that experiments keep.", no_args_is_help=True)
+app.add_typer(cache_app, name="cache")
 app.add_typer(model_app, name="model")
 app.add_typer(corpus_app, name="corpus")
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Model = Annotated[str, typer.Option("--model", help="Name of a bundled model, or a model folder.")]
+
+RayAddress = Annotated[
+    str | None,
+    typer.Option("--ray-address", help="Ray cluster to use. Default: RAY_ADDRESS, else this machine."),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Folder for features. Default: emoboost-batch/features in the user's cache."),
+]
+RecipeName = Annotated[str, typer.Option("--recipe", help="r, paper, or a YAML file with what differs from r.")]
+LabelMap = Annotated[
+    str | None,
+    typer.Option(
+        "--label-map", help="Which labels count as what: a name (four, six, arousal, valence) or a YAML file."
+    ),
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option("--encoder", help="Speech encoder: hub id or folder. Default: the base model's."),
+]
+Layers = Annotated[
+    str,
+    typer.Option(
+        "--layers", help="Its hidden states, separated by commas. Default: 2,3,4 of a Whisper, else the last."
+    ),
+]
+AlexNet = Annotated[
+    Path | None,
+    typer.Option("--alexnet", help="Safetensors file of torchvision's AlexNet features. Default: the base model's."),
+]
+BaseModel = Annotated[
+    str,
+    typer.Option("--base-model", help="Bundled model or model folder whose frozen encoders are used."),
+]
+
+
+class Table(StrEnum):
+    """Tables of the paper."""
+
+    TABLE2 = "table2"
+    TABLE3 = "table3"
+    TABLE4 = "table4"
+    TABLE5 = "table5"
 
 
 class Precision(StrEnum):
@@ -77,10 +122,7 @@ def annotate(
         typer.Option("--max-errors", min=0, max=1, help="Share of error rows up to which the exit code is 0."),
     ] = 0.01,
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = Precision.FP32,
-    ray_address: Annotated[
-        str | None,
-        typer.Option("--ray-address", help="Ray cluster to use. Default: RAY_ADDRESS, else this machine."),
-    ] = None,
+    ray_address: RayAddress = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, plan, write nothing.")] = False,
     json: Json = False,
     debug: Debug = False,
@@ -139,11 +181,102 @@ def export(
 
 
 @app.command()
+def evaluate(
+    corpus: Annotated[str, typer.Argument(help="Manifest with columns label and speaker.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Report folder to write.")],
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="loso, kfold, session, text, fixed, or paper (leaky, to compare).")
+    ] = "loso",
+    k: Annotated[int, typer.Option("--folds", min=2, help="Groups of speakers of --protocol kfold.")] = 5,
+    seeds: Annotated[str, typer.Option("--seeds", help="Seeds, separated by commas.")] = "0,1,2",
+    variants: Annotated[
+        str, typer.Option("--variants", help="both, spectrogram, mfcc, encoder, no-attention; or all.")
+    ] = "both,encoder",
+    recipe: RecipeName = "r",
+    model: Annotated[str | None, typer.Option("--model", help="Score this fixed model instead of training.")] = None,
+    train_on: Annotated[str | None, typer.Option("--train-on", help="Train on this manifest, test on CORPUS.")] = None,
+    label_map: LabelMap = None,
+    encoder: Encoder = None,
+    layers: Layers = "",
+    alexnet: AlexNet = None,
+    base_model: BaseModel = DEFAULT_MODEL,
+    calibrate: Annotated[
+        bool, typer.Option(help="Fit each fold's temperature by inner folds over its training speakers.")
+    ] = True,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an evaluation that was interrupted.")] = False,
+    cache: Cache = None,
+    ray_address: RayAddress = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train and test on CORPUS by a protocol that cannot leak, and write a report folder."""
+    from jobs.evaluate_command import evaluate_command
+
+    run(
+        lambda: evaluate_command(
+            corpus=corpus,
+            output=output,
+            protocol=protocol,
+            k=k,
+            seeds=seeds,
+            variants=variants,
+            recipe=recipe,
+            model=model,
+            train_on=train_on,
+            label_map=label_map,
+            encoder=encoder,
+            layers=layers,
+            alexnet=alexnet,
+            base_model=base_model,
+            calibrate=calibrate,
+            resume=resume,
+            cache=cache,
+            ray_address=ray_address,
+            as_json=json,
+        ),
+        debug=debug,
+    )
+
+
+@app.command()
+def reproduce(
+    table: Annotated[Table, typer.Argument(help="Which table of the paper.")],
+    corpus: Annotated[str, typer.Option("--corpus", help="Manifest with columns label and speaker.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    seeds: Annotated[str, typer.Option("--seeds", help="Seeds, separated by commas.")] = "0,1,2",
+    recipe: RecipeName = "r",
+    encoders: Annotated[
+        str,
+        typer.Option("--encoders", help="For table5: hub ids or folders, separated by commas."),
+    ] = "facebook/wav2vec2-base,facebook/wav2vec2-large,facebook/hubert-base-ls960,facebook/hubert-large-ll60k",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was interrupted.")] = False,
+    cache: Cache = None,
+    ray_address: RayAddress = None,
+    debug: Debug = False,
+) -> None:
+    """Run the experiments of a table of the paper on CORPUS, strictly and as the paper does it."""
+    from jobs.reproduce import reproduce_command
+
+    run(
+        lambda: reproduce_command(
+            table.value,
+            corpus,
+            output,
+            seeds=seeds,
+            recipe=recipe,
+            encoders=encoders,
+            resume=resume,
+            cache=cache,
+            ray_address=ray_address,
+        ),
+        debug=debug,
+    )
+
+
+@app.command()
 def train(
     corpus: Annotated[str, typer.Argument(help="Manifest with columns label and speaker.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write; its name is the model's.")],
-    encoder: Annotated[Path, typer.Option("--encoder", help="Folder of a Whisper encoder in transformers' layout.")],
-    alexnet: Annotated[Path, typer.Option("--alexnet", help="Safetensors file of torchvision's AlexNet features.")],
     licence: Annotated[str, typer.Option("--licence", help="Licence and source of the corpus, for the model card.")],
     description: Annotated[str, typer.Option("--description", help="The corpus in a few words, for the model card.")],
     notes: Annotated[
@@ -154,16 +287,39 @@ def train(
         str,
         typer.Option("--loso-seeds", help="Seeds of the leave-one-speaker-out figures in the card; empty for none."),
     ] = "0,1,2",
+    recipe: RecipeName = "r",
+    label_map: LabelMap = None,
+    encoder: Encoder = None,
+    layers: Layers = "",
+    alexnet: AlexNet = None,
+    base_model: BaseModel = DEFAULT_MODEL,
+    cache: Cache = None,
+    ray_address: RayAddress = None,
     debug: Debug = False,
 ) -> None:
     """Train a model on a labelled CORPUS and write its folder with card and confusion matrix."""
-    from jobs.train import Origin, read_notes, train_command
+    from jobs.train_command import train_command
 
-    def command() -> Exit:
-        origin = Origin(description, licence, read_notes(notes))
-        return train_command(corpus, output, encoder, alexnet, origin, seed, loso_seeds)
-
-    run(command, debug=debug)
+    run(
+        lambda: train_command(
+            corpus=corpus,
+            output=output,
+            licence=licence,
+            description=description,
+            notes=notes,
+            seed=seed,
+            loso_seeds=loso_seeds,
+            recipe=recipe,
+            label_map=label_map,
+            encoder=encoder,
+            layers=layers,
+            alexnet=alexnet,
+            base_model=base_model,
+            cache=cache,
+            ray_address=ray_address,
+        ),
+        debug=debug,
+    )
 
 
 @model_app.command("list")
@@ -219,6 +375,22 @@ def corpus_show(
     from jobs.corpus import show_command
 
     run(lambda: show_command(manifest, as_json=json), debug=debug)
+
+
+@cache_app.command("info")
+def cache_info(cache: Cache = None, json: Json = False, debug: Debug = False) -> None:
+    """What the feature cache holds."""
+    from jobs.cache import info_command
+
+    run(lambda: info_command(cache, as_json=json), debug=debug)
+
+
+@cache_app.command("clear")
+def cache_clear(cache: Cache = None, debug: Debug = False) -> None:
+    """Remove every feature; they are computed again when they are needed."""
+    from jobs.cache import clear_command
+
+    run(lambda: clear_command(cache), debug=debug)
 
 
 def main() -> None:

@@ -69,13 +69,7 @@ class LabelShards:
     """Network stage: a shard's inputs -> its part, published; one small row of counts comes back."""
 
     def __init__(self, work: NetworkWork) -> None:
-        with collector_paused():
-            import torch
-
-        if work.device == "cpu":
-            torch.set_num_threads(1)
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+        set_up_torch(work.device)
         self.work = work
         self.model = load_model(work.model, device=work.device, precision=work.precision)
         self.facts = run_facts(work, self.model.identity)
@@ -98,6 +92,17 @@ class LabelShards:
             "seconds": sum(outcome.duration or 0.0 for outcome in ok),
         }
         return pa.table({name: [value] for name, value in counts.items()})
+
+
+def set_up_torch(device: str) -> None:
+    """One thread for each worker on a CPU; full float32 on a GPU."""
+    with collector_paused():
+        import torch
+
+    if device == "cpu":
+        torch.set_num_threads(1)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def run_facts(work: NetworkWork, identity: str) -> dict[str, str]:

@@ -1,42 +1,40 @@
-"""`emoboost-batch train`: one model from one labelled corpus, in one process."""
+"""`emoboost-batch train`: one model from one labelled corpus, with its figures on speakers it never heard."""
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emoboost.backbone import load_whisper
+from cluster.connect import connected, refuse_unreachable
+from cluster.quiet import quiet
+from cluster.resources import slots_for
 from emoboost.card import CONFUSION_PICTURE, CardFacts, model_card
-from emoboost.checkpoint import CARD, save_model
-from emoboost.config import (
-    EnhancementConfig,
-    MfccBranchConfig,
-    ModelConfig,
-    SpectrogramBranchConfig,
-)
+from emoboost.checkpoint import CARD, TRAINING_AUDIO, save_model
 from emoboost.corpus import Corpus, read_corpus
-from emoboost.corpus_facts import audio_hash
-from emoboost.errors import OutputError, UsageError
-from emoboost.folds import PROTOCOLS, Rows
-from emoboost.frozen import compute_frozen, read_waveforms, without_guidance
+from emoboost.encoder_source import EncoderSource
+from emoboost.errors import EmoboostError, OutputError, UsageError
+from emoboost.evaluation import Scores
+from emoboost.label_maps import load_label_map
 from emoboost.metrics import confusion, unweighted_accuracy, weighted_accuracy
-from emoboost.model import FrozenEncoders
 from emoboost.plots import plot_confusion
 from emoboost.recipe import Recipe
-from emoboost.training import EpochReport, train_head
-from emoboost.trials import Experiment, Pooled, Trial, fit_temperature, pool, run_trial
+from emoboost.scoring import pooled_temperature, scores_of
+from emoboost.training import EpochReport, Trained, train_head
 from jobs.console import say
 from jobs.exits import Exit
+from jobs.laboratory import Laboratory, Plan, prepare
+from jobs.trial_workers import TrialWork
 
 if TYPE_CHECKING:
     import torch
 
-LAYERS = (2, 3, 4)
 SHIPPED = "with guidance (shipped)"
+TITLES = {"both": SHIPPED, "encoder": "encoder alone"}
 
 
 @dataclass(frozen=True)
@@ -48,39 +46,98 @@ class Origin:
     notes: str
 
 
-def train_command(
-    corpus_manifest: str, output: Path, encoder: Path, alexnet: Path, origin: Origin, seed: int, loso_seeds: str
-) -> Exit:
-    """Train, evaluate on held-out speakers, write the model folder."""
-    seeds = parse_seeds(loso_seeds)
-    refuse_taken(output)
-    corpus, recipe = read_corpus(corpus_manifest), Recipe()
-    config, encoders = build(output.name, corpus, encoder, alexnet)
-    waveforms = read_waveforms(corpus, config.segment.sample_rate)
-    make_folder(output)
-    folds = PROTOCOLS["loso"].folds(fold_rows(corpus, waveforms))
-    features = compute_frozen(waveforms, config, encoders, recipe.speeds, _show_features(len(waveforms)))
-    truth = corpus.class_numbers(config.classes)
-    variants = {SHIPPED: config, "encoder alone": without_guidance(config)}
-    experiment = Experiment(features, truth, folds, variants, recipe)
-    runs = {name: [_loso(experiment, name, seed) for seed in seeds] for name in variants}
-    counts = {name: [(run.seed, _confusion(run, truth, config)) for run in pooled] for name, pooled in runs.items()}
-    rows = np.arange(len(features.utterance))
-    head = train_head(features, truth[features.utterance], rows, config, recipe, seed, _show_epoch).head
-    seconds = sum(map(len, waveforms)) / config.segment.sample_rate
-    facts = card_facts(corpus, origin, seconds, counts)
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """What a user may choose."""
+
+    corpus: str
+    output: Path
+    origin: Origin
+    seed: int
+    loso_seeds: Sequence[int]
+    recipe: Recipe
+    source: EncoderSource
+    label_map: str | None
+    cache: Path
+    ray_address: str | None
+
+
+def train(options: TrainOptions) -> Exit:
+    """Test on held-out speakers, train on all, write the model folder."""
+    refuse_taken(options.output)
+    corpus = read_corpus(options.corpus, None if options.label_map is None else load_label_map(options.label_map))
+    plan = Plan(variants=tuple(TITLES), seeds=options.loso_seeds, recipe=options.recipe, source=options.source)
+    laboratory = prepare(corpus, plan, options.cache, name=options.output.name)
+    refuse_unreachable(options.ray_address)
+    make_folder(options.output)
+    try:
+        with tempfile.TemporaryDirectory(prefix="emoboost-train-") as work:
+            return _train(options, laboratory, Path(work))
+    except BaseException:
+        _remove_if_empty(options.output)
+        raise
+
+
+def _train(options: TrainOptions, laboratory: Laboratory, folder: Path) -> Exit:
+    with quiet(folder / "ray.log"), connected(options.ray_address) as cluster:
+        say(f"Running on {cluster.describe()}")
+        laboratory.compute_features(cluster)
+        results = laboratory.run(folder, cluster) if options.loso_seeds else {}
+        device = slots_for(cluster.nodes, 1).device
+    truth = laboratory.corpus.class_numbers(laboratory.config.classes)
+    scores = {title: scores_of(results, name, options.loso_seeds, truth) for name, title in TITLES.items()}
+    trained = _train_on_all(laboratory, laboratory.trial_work(folder, device), options.seed)
+    counts = {
+        title: [(run.seed, _confusion(run, truth, len(laboratory.config.classes))) for run in runs]
+        for title, runs in scores.items()
+    }
+    for title, runs in counts.items():
+        for seed, table in runs:
+            say(f"leave-one-speaker-out, {title}, seed {seed}: {_accuracies(table)}")
+    facts = card_facts(laboratory.corpus, options.origin, float(laboratory.found.seconds.sum()), counts)
     config = dataclasses.replace(
-        config,
-        temperature=_temperature(runs[SHIPPED], truth),
-        training=provenance(facts, hash_corpus(corpus, waveforms), recipe, seed),
+        laboratory.config,
+        temperature=pooled_temperature(results, "both", truth) if results else 1.0,
+        training=provenance(facts, hash_corpus(laboratory), options.recipe, options.seed),
     )
-    folder = save_model(output, config, head.state_dict(), stored_precision(encoders))
-    (output / CARD).write_text(model_card(config, facts), encoding="utf-8")
-    for s, table in counts[SHIPPED][:1]:
-        title = f"{config.name}: leave-one-speaker-out, seed {s}\n{_accuracies(table)}"
-        plot_confusion(table, config.classes, title, output / CONFUSION_PICTURE)
-    print(f"{folder.identity} in {output} ({folder.size / 1e6:.1f} MB)")
+    audio = "".join(f"{name}\n" for name in sorted(laboratory.found.audio))
+    (options.output / TRAINING_AUDIO).write_text(audio, encoding="utf-8")
+    (options.output / CARD).write_text(model_card(config, facts), encoding="utf-8")
+    for seed, table in counts[SHIPPED][:1]:
+        title = f"{config.name}: leave-one-speaker-out, seed {seed}\n{_accuracies(table)}"
+        plot_confusion(table, config.classes, title, options.output / CONFUSION_PICTURE)
+    frozen = stored_precision(_frozen_weights(laboratory, trained))
+    saved = save_model(options.output, config, trained.head.state_dict(), frozen)
+    print(f"{saved.identity} in {options.output} ({saved.size / 1e6:.1f} MB)")
     return Exit.COMPLETE
+
+
+def _train_on_all(laboratory: Laboratory, work: TrialWork, seed: int) -> Trained:
+    experiment = work.experiment()
+    features = experiment.features
+    # Of recipes with early stopping: with no speaker left to stop by, the epochs are all of the recipe's.
+    recipe = dataclasses.replace(laboratory.plan.recipe, patience=None)
+    try:
+        return train_head(
+            features,
+            experiment.truth[features.utterance],
+            np.arange(len(features.utterance)),
+            laboratory.config,
+            recipe,
+            seed,
+            _show_epoch,
+            device=work.device,
+            encoders=experiment.encoders,
+        )
+    except FloatingPointError as error:
+        raise EmoboostError(str(error)) from error
+
+
+def _frozen_weights(laboratory: Laboratory, trained: Trained) -> dict[str, "torch.Tensor"]:
+    """Of the encoders as they are used: tuned by this training, or as they came."""
+    if trained.learner.encoders is not None:
+        return trained.learner.encoders.state_dict()
+    return laboratory.plan.source.load(laboratory.config.name, laboratory.config.classes)[1].state_dict()
 
 
 def refuse_taken(output: Path) -> None:
@@ -117,58 +174,9 @@ def read_notes(file: Path | None) -> str:
         raise UsageError(f"--notes {file}: cannot be read ({error})") from error
 
 
-def parse_seeds(text: str) -> list[int]:
-    """`0,1,2` -> [0, 1, 2]; empty -> [].
-
-    Raises:
-        UsageError: something that is not a whole number.
-    """
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise UsageError(f"--loso-seeds {text}: give whole numbers separated by commas, as in 0,1,2") from None
-
-
-def build(name: str, corpus: Corpus, encoder: Path, alexnet: Path) -> tuple[ModelConfig, FrozenEncoders]:
-    """Recipe R's model: its config, and the frozen networks with their weights."""
-    backbone = load_whisper(encoder, LAYERS)
-    config = ModelConfig(
-        name=name,
-        classes=corpus.classes,
-        backbone=dataclasses.replace(backbone.config, source="openai/whisper-base"),
-        mfcc_branch=MfccBranchConfig(frame_pool=4, lstm_layers=1, lstm_hidden=32),
-        spectrogram_branch=SpectrogramBranchConfig(standardise=True),
-        enhancement=EnhancementConfig(form="mean_start", standardise_frames=True),
-    )
-    encoders = FrozenEncoders(config)
-    encoders.backbone.load_state_dict(backbone.state_dict())
-    load_alexnet(encoders, alexnet)
-    return config, encoders
-
-
-def load_alexnet(encoders: FrozenEncoders, file: Path) -> None:
-    """Read torchvision's convolutional weights, every tensor exactly once.
-
-    Raises:
-        UsageError: the file cannot be read, or holds other tensors.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    assert encoders.alexnet is not None
-    try:
-        encoders.alexnet.load_state_dict(load_file(file))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{file}: not the features of torchvision's AlexNet in safetensors ({reason})") from error
-
-
-def stored_precision(encoders: FrozenEncoders) -> dict[str, "torch.Tensor"]:
-    """The frozen weights as they are published: Whisper in float16, AlexNet in float32."""
-    return {
-        name: tensor.half() if name.startswith("backbone.") else tensor
-        for name, tensor in encoders.state_dict().items()
-    }
+def stored_precision(frozen: Mapping[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
+    """The frozen weights as they are published: the speech encoder in float16, AlexNet in float32."""
+    return {name: tensor.half() if name.startswith("backbone.") else tensor for name, tensor in frozen.items()}
 
 
 def card_facts(
@@ -201,59 +209,26 @@ def provenance(facts: CardFacts, corpus_hash: str, recipe: Recipe, seed: int) ->
     }
 
 
-def hash_corpus(corpus: Corpus, waveforms: Sequence[np.ndarray]) -> str:
+def hash_corpus(laboratory: Laboratory) -> str:
     """SHA-256 over label, speaker and samples of every utterance: the same wherever the corpus lies."""
-    digest = hashlib.sha256()
-    for label, speaker, waveform in zip(corpus.labels, corpus.speakers, waveforms, strict=True):
-        digest.update(f"{label}\0{speaker}\0{len(waveform)}\0".encode())
-        digest.update(waveform.astype("<f4").tobytes())
+    corpus, digest = laboratory.corpus, hashlib.sha256()
+    for label, speaker, audio in zip(corpus.labels, corpus.speakers, laboratory.found.audio, strict=True):
+        digest.update(f"{label}\0{speaker}\0{audio}\0".encode())
     return digest.hexdigest()
 
 
-def fold_rows(corpus: Corpus, waveforms: Sequence[np.ndarray]) -> Rows:
-    """What protocols may look at."""
-    return Rows(
-        label=corpus.labels,
-        speaker=corpus.speakers,
-        session=corpus.sessions,
-        text=corpus.texts,
-        split=corpus.splits,
-        audio=[audio_hash(waveform) for waveform in waveforms],
-        name=[utterance.utterance_id for utterance in corpus.utterances],
-    )
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
-def _loso(experiment: Experiment, variant: str, seed: int) -> Pooled:
-    results = [run_trial(experiment, Trial(variant, seed, fold)) for fold in range(len(experiment.folds))]
-    run = pool(variant, seed, results)
-    table = _confusion(run, experiment.truth, experiment.variants[variant])
-    say(f"leave-one-speaker-out, {variant}, seed {seed}: {_accuracies(table)}")
-    return run
-
-
-def _confusion(run: Pooled, truth: np.ndarray, config: ModelConfig) -> np.ndarray:
-    tested, probabilities = run.probabilities()
-    return confusion(truth[tested], probabilities.argmax(axis=1), len(config.classes))
+def _confusion(run: Scores, truth: np.ndarray, classes: int) -> np.ndarray:
+    return confusion(truth[run.tested], run.probabilities.argmax(axis=1), classes)
 
 
 def _accuracies(table: np.ndarray) -> str:
     return f"WA {weighted_accuracy(table):.1%}, UA {unweighted_accuracy(table):.1%}"
 
 
-def _temperature(runs: Sequence[Pooled], truth: np.ndarray) -> float:
-    if not runs:
-        return 1.0
-    logits = np.concatenate([run.logits for run in runs])
-    return fit_temperature(logits, np.concatenate([truth[run.utterance] for run in runs]))
-
-
-def _show_features(total: int) -> Callable[[int], None]:
-    def show(done: int) -> None:
-        if done % 50 == 0 or done == total:
-            say(f"frozen features: {done:,} of {total:,} utterances")
-
-    return show
-
-
 def _show_epoch(report: EpochReport) -> None:
-    say(f"training the shipped head: epoch {report.epoch}, loss {report.loss:.3f}")
+    say(f"training on all speakers: epoch {report.epoch}, loss {report.loss:.3f}")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emoboost.errors import UsageError
-from emoboost.folds import PROTOCOLS, Fold, Rows
+from emoboost.folds import PROTOCOLS, Fold, Rows, inner_folds
 
 SPEAKERS = [f"s{n % 4}" for n in range(48)]
 TEXTS = [f"t{n // 4 % 6}" for n in range(48)]
@@ -124,3 +124,63 @@ class TestRefused:
     def test_nothing_to_train_on(self) -> None:
         with pytest.raises(UsageError, match="fold test: training is empty"):
             PROTOCOLS["fixed"].folds(rows_of(["a", "b"], split=["test", "test"]))
+
+
+class TestValidation:
+    def test_is_the_next_training_speaker(self) -> None:
+        folds = PROTOCOLS["loso"].folds(CORPUS, validated=True)
+        chosen = [{SPEAKERS[row] for row in fold.validation} for fold in folds]
+        assert chosen == [{"s1"}, {"s2"}, {"s3"}, {"s0"}]
+        for fold in folds:
+            assert sorted([*fold.train, *fold.test, *fold.validation]) == list(range(48))
+
+    def test_is_the_corpus_own_development_set(self) -> None:
+        for fold in PROTOCOLS["fixed"].folds(CORPUS, validated=True):
+            assert {CORPUS.split[row] for row in fold.validation} == {"Development"}
+
+    def test_is_the_test_fold_where_the_protocol_leaks(self) -> None:
+        for fold in PROTOCOLS["paper"].folds(CORPUS):
+            assert fold.leaky
+            np.testing.assert_array_equal(fold.validation, fold.test)
+
+    def test_needs_a_second_training_speaker(self) -> None:
+        with pytest.raises(UsageError, match="early stopping needs a second training speaker"):
+            PROTOCOLS["loso"].folds(rows_of(["a", "b"]), validated=True)
+
+    def test_may_not_share_a_speaker(self) -> None:
+        speakers = ["a", "a", "b", "c"]
+        sides = (np.array([0]), np.array([2]), {"speaker": speakers}, ["w", "x", "y", "z"])
+        Fold("f", *sides, validation=np.array([3]))
+        with pytest.raises(UsageError, match=r"fold f: speaker a is in training \(w\) and in validation \(x\)"):
+            Fold("f", *sides, validation=np.array([1]))
+
+    @given(st.data())
+    def test_never_touches_test_or_training_speakers(self, data: st.DataObject) -> None:
+        speakers = data.draw(st.lists(st.sampled_from("abcdef"), min_size=6, max_size=40))
+        if len(set(speakers)) < 3:
+            return
+        for fold in PROTOCOLS["loso"].folds(rows_of(speakers), validated=True):
+            sides = [{speakers[row] for row in rows} for rows in (fold.train, fold.test, fold.validation)]
+            assert all(sides)
+            assert sum(map(len, sides)) == len(set(speakers))
+
+
+class TestInnerFolds:
+    def test_divide_the_training_speakers_only(self) -> None:
+        for fold in PROTOCOLS["loso"].folds(CORPUS):
+            inner = inner_folds(fold, CORPUS)
+            assert len(inner) == 3
+            assert sorted(np.concatenate([part.test for part in inner])) == sorted(fold.train)
+            for part in inner:
+                assert not set(part.train.tolist()) & set(fold.test.tolist())
+                assert not {SPEAKERS[r] for r in part.train} & {SPEAKERS[r] for r in part.test}
+
+    def test_none_with_one_training_speaker(self) -> None:
+        first, _ = PROTOCOLS["loso"].folds(rows_of(["a", "a", "b"]))
+        assert inner_folds(first, rows_of(["a", "a", "b"])) == []
+
+
+def test_a_class_of_one_speaker_is_refused_where_nobody_else_trains_it() -> None:
+    rows = rows_of(["a", "a", "b", "b"], label=["x", "y", "x", "x"])
+    with pytest.raises(UsageError, match=r"fold a: class y \(1\) is tested, but nobody in training speaks it"):
+        PROTOCOLS["loso"].folds(rows)

@@ -407,7 +407,8 @@ class TestBundledEncoder:
             found = backbone(log_mel)
         assert len(states) == 5
         for layer, part in zip((2, 3, 4), found.split(512, dim=-1), strict=True):
-            assert (part - states[layer]).abs().max() <= 1e-5 * states[layer].abs().max()
+            # Processors differ in how they sum: layer 4's isolated values of 500 show it most.
+            assert (part - states[layer]).abs().max() <= 5e-5 * states[layer].abs().max()
 
     def test_equals_a_plain_recomputation(self, bundled: EmotionModel, log_mel: Tensor) -> None:
         backbone = bundled.network.frozen.backbone
@@ -415,7 +416,8 @@ class TestBundledEncoder:
             states = plain_states(backbone, log_mel[:2])
             found = backbone(log_mel[:2])
         for layer, part in zip((2, 3, 4), found.split(512, dim=-1), strict=True):
-            assert (part - states[layer]).abs().max() <= 1e-5 * states[layer].abs().max()
+            # Processors differ in how they sum: layer 4's isolated values of 500 show it most.
+            assert (part - states[layer]).abs().max() <= 5e-5 * states[layer].abs().max()
 
 
 def test_whole_network_is_frozen_part_then_head() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reading import samples_of
 from scipy.optimize import brute
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import balanced_accuracy_score
@@ -16,25 +15,15 @@ from sklearn.utils.class_weight import compute_class_weight
 from tiny_model import tiny_config
 
 from emoboost.config import ModelConfig
-from emoboost.corpus import Corpus
-from emoboost.errors import ManifestError
 from emoboost.folds import PROTOCOLS, Rows
-from emoboost.frozen import (
-    FrozenFeatures,
-    change_speed,
-    compute_frozen,
-    concatenate,
-    read_waveforms,
-    without_guidance,
-)
-from emoboost.model import FrozenEncoders
-from emoboost.predict import preparation_for
+from emoboost.frozen import FrozenFeatures
 from emoboost.recipe import Recipe
-from emoboost.training import EpochReport, Trained, class_weights, segment_logits, train_head, utterance_means
-from emoboost.trials import Experiment, Trial, TrialResult, fit_temperature, pool, run_trial
-from emoboost.utterance import Utterance
+from emoboost.training import EpochReport, Learner, Trained, class_weights, segment_outputs, train_head, utterance_means
+from emoboost.trials import Experiment, Trial, TrialResult, fit_temperature, list_trials, pool, run_trial
+from emoboost.variants import VARIANTS
 
 CONFIG = tiny_config()
+ALONE = VARIANTS["encoder"].change(CONFIG)
 QUICK = Recipe(epochs=2, batch_size=8, classifier_lr=0.02)
 UTTERANCES, COPIES = 12, 2
 SPEAKERS = ["a", "b", "c"] * 4
@@ -63,12 +52,6 @@ def random_features(seed: int = 0) -> FrozenFeatures:
 @pytest.fixture(scope="module")
 def features() -> FrozenFeatures:
     return random_features()
-
-
-def corpus_of(labels: Sequence[str], speakers: Sequence[str] = SPEAKERS) -> Corpus:
-    utterances = [Utterance(str(number), f"{number}.wav") for number in range(len(labels))]
-    nothing = [""] * len(labels)
-    return Corpus("m.csv", "0", "", utterances, labels, speakers, nothing, nothing, nothing)
 
 
 def labels_of(features: FrozenFeatures) -> np.ndarray:
@@ -106,6 +89,10 @@ def trained(
 ) -> dict[str, torch.Tensor]:
     rows = np.arange(len(features.utterance)) if rows is None else rows
     return train_head(features, labels_of(features), rows, config, recipe, seed, report).head.state_dict()
+
+
+def logits_from(learner: Learner, features: FrozenFeatures, rows: np.ndarray) -> np.ndarray:
+    return segment_outputs(learner, features, rows).logits.numpy()
 
 
 def same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -153,9 +140,8 @@ class TestTrainHead:
     def test_starts_from_no_opinion(self, features: FrozenFeatures) -> None:
         """One batch before any step: every class is as likely as another, and nothing is penalised."""
         reports: list[EpochReport] = []
-        config = without_guidance(CONFIG)
         recipe = dataclasses.replace(QUICK, epochs=1, batch_size=1_000)
-        trained(features, config=config, recipe=recipe, report=reports.append)
+        trained(features, config=ALONE, recipe=recipe, report=reports.append)
         assert [report.epoch for report in reports] == [1]
         assert reports[0].loss == pytest.approx(math.log(4), abs=1e-6)
 
@@ -163,16 +149,16 @@ class TestTrainHead:
         reports: list[EpochReport] = []
         recipe = dataclasses.replace(QUICK, epochs=8, classifier_l2=0.0, weight_penalty=0.0)
         rows = np.arange(len(features.utterance))
-        head = train_head(features, labels_of(features), rows, CONFIG, recipe, 0, reports.append).head
+        learner = train_head(features, labels_of(features), rows, CONFIG, recipe, 0, reports.append).learner
         assert [report.epoch for report in reports] == list(range(1, 9))
         assert reports[-1].loss < reports[0].loss / 2
-        predicted = segment_logits(head, features, rows).argmax(axis=1)
+        predicted = logits_from(learner, features, rows).argmax(axis=1)
         assert (predicted == labels_of(features)).mean() > 0.9
 
     def test_a_step_of_the_classifier(self, features: FrozenFeatures) -> None:
         """The encoder alone, one batch, one step, against AdamW written out: all weights move by the rate."""
         recipe = dataclasses.replace(QUICK, epochs=1, batch_size=1_000, weight_decay=0.0, gradient_clip=1e9)
-        found = trained(features, config=without_guidance(CONFIG), recipe=recipe)
+        found = trained(features, config=ALONE, recipe=recipe)
         vectors = np.stack(
             [
                 frames[: int(valid)].mean(axis=0)
@@ -188,7 +174,7 @@ class TestTrainHead:
     def test_guidance_that_is_always_skipped_is_not_trained(self, features: FrozenFeatures) -> None:
         still = dataclasses.replace(QUICK, guidance_skip=1.0, weight_penalty=0.0, weight_decay=0.0)
         moved = dataclasses.replace(still, guidance_skip=0.5)
-        untrained = dataclasses.replace(still, epochs=0)
+        untrained = dataclasses.replace(still, guidance_lr=0.0)
         start = trained(features, recipe=untrained)
         assert torch.equal(trained(features, recipe=still)["enhance.weight"], start["enhance.weight"])
         assert not torch.equal(trained(features, recipe=moved)["enhance.weight"], start["enhance.weight"])
@@ -209,10 +195,10 @@ class TestTrainHead:
 
     def test_logits_do_not_depend_on_the_batch(self, features: FrozenFeatures) -> None:
         rows = np.arange(len(features.utterance))
-        head = train_head(features, labels_of(features), rows, CONFIG, QUICK, 0).head
-        assert not head.training
-        together = segment_logits(head, features, rows)
-        apart = np.concatenate([segment_logits(head, features, rows[i : i + 1]) for i in rows])
+        learner = train_head(features, labels_of(features), rows, CONFIG, QUICK, 0).learner
+        assert not learner.training
+        together = logits_from(learner, features, rows)
+        apart = np.concatenate([logits_from(learner, features, rows[i : i + 1]) for i in rows])
         np.testing.assert_allclose(together, apart, rtol=0, atol=1e-5)
 
 
@@ -262,7 +248,7 @@ class TestEarlyStopping:
         scores = [report.validation_ua for report in done.history]
         best = int(np.argmax(scores))
         assert len(scores) == min(30, best + 3)
-        probabilities = softmax(segment_logits(done.head, features, validation), axis=1)
+        probabilities = softmax(logits_from(done.learner, features, validation), axis=1)
         utterances = sorted(set(features.utterance[validation]))
         predicted = [probabilities[features.utterance[validation] == u].mean(axis=0).argmax() for u in utterances]
         assert scores[best] == pytest.approx(balanced_accuracy_score(np.array(utterances) % 4, predicted))
@@ -288,12 +274,12 @@ def experiment_of(
     unique = [str(number) for number in range(UTTERANCES)]
     rows = Rows([str(n) for n in truth], SPEAKERS, unique, unique, unique, unique, unique)
     folds = PROTOCOLS[protocol].folds(rows)
-    return Experiment(features, truth, folds, {"both": CONFIG, "alone": without_guidance(CONFIG)}, recipe)
+    return Experiment(features, truth, folds, {"both": CONFIG, "alone": ALONE}, recipe)
 
 
 def logits_of(experiment: Experiment, seed: int = 0) -> np.ndarray:
     results = [run_trial(experiment, Trial("both", seed, fold)) for fold in range(len(experiment.folds))]
-    return pool("both", seed, results).logits
+    return pool(results).logits
 
 
 class TestTrials:
@@ -319,17 +305,18 @@ class TestTrials:
 
     def test_tests_the_clean_copy(self, features: FrozenFeatures) -> None:
         experiment = experiment_of(features)
-        run = pool("both", 0, [run_trial(experiment, Trial("both", 0, fold)) for fold in range(3)])
+        run = pool([run_trial(experiment, Trial("both", 0, fold)) for fold in range(3)])
         np.testing.assert_array_equal(run.utterance, SEGMENTS)
         assert run.logits.shape == (len(SEGMENTS), 4)
         np.testing.assert_array_equal([SPEAKERS[number] for number in SEGMENTS], np.array(list("abc"))[run.fold])
 
     def test_each_fold_is_a_head_of_its_own(self, features: FrozenFeatures) -> None:
         rows = np.flatnonzero(features.utterance % 3 != 1)
-        head = train_head(features, labels_of(features), rows, CONFIG, QUICK, 3).head
+        trained_alone = train_head(features, labels_of(features), rows, CONFIG, QUICK, 3)
         tested = np.flatnonzero((features.utterance % 3 == 1) & (features.copy == 0))
         found = run_trial(experiment_of(features), Trial("both", 3, 1))
-        np.testing.assert_array_equal(found.logits, segment_logits(head, features, tested))
+        np.testing.assert_array_equal(found.logits, logits_from(trained_alone.learner, features, tested))
+        assert found.weights_hash == trained_alone.weights_hash
         np.testing.assert_array_equal(found.utterance, features.utterance[tested])
 
     def test_a_result_survives_its_file(self, features: FrozenFeatures, tmp_path: Path) -> None:
@@ -340,20 +327,26 @@ class TestTrials:
         assert stored.history == result.history
         np.testing.assert_array_equal(stored.logits, result.logits)
         np.testing.assert_array_equal(stored.utterance, result.utterance)
+        np.testing.assert_array_equal(stored.vectors, result.vectors)
+        np.testing.assert_array_equal(stored.frame_weights, result.frame_weights)
+        assert stored.weights_hash == result.weights_hash
         assert [file.name for file in tmp_path.iterdir()] == ["r.npz"]
 
     def test_every_trial_has_a_name_of_its_own(self, features: FrozenFeatures) -> None:
-        names = [trial.name for trial in experiment_of(features).trials([0, 1])]
-        assert len(set(names)) == len(names) == 2 * 2 * 3
+        del features
+        trials = list(list_trials(["both", "alone"], [0, 1], 3, [2, 2, 1], ["both"]))
+        names = [trial.name for trial in trials]
+        assert len(set(names)) == len(names) == 2 * 2 * 3 + 2 * 5
+        assert all(trial.variant == "both" for trial in trials if trial.inner is not None)
 
     def test_an_utterance_tested_twice_is_refused(self, features: FrozenFeatures) -> None:
         result = run_trial(experiment_of(features), Trial("alone", 0, 0))
         with pytest.raises(ValueError, match="utterance 0 is tested by folds 0 and 1"):
-            pool("alone", 0, [result, result])
+            pool([result, result])
 
     def test_probabilities_are_means_of_segments(self, features: FrozenFeatures) -> None:
         experiment = experiment_of(features)
-        run = pool("both", 0, [run_trial(experiment, Trial("both", 0, fold)) for fold in range(3)])
+        run = pool([run_trial(experiment, Trial("both", 0, fold)) for fold in range(3)])
         tested, found = run.probabilities(temperature=2.0)
         np.testing.assert_array_equal(tested, np.arange(UTTERANCES))
         expected = [softmax(run.logits[run.utterance == n] / 2, axis=1).mean(axis=0) for n in range(UTTERANCES)]
@@ -382,104 +375,3 @@ class TestTemperature:
         truth = random.integers(0, 3, 200)
         logits = random.normal(size=(200, 3)) + np.eye(3)[truth]
         assert fit_temperature(4 * logits, truth) == pytest.approx(4 * fit_temperature(logits, truth), rel=1e-3)
-
-
-class TestFrozen:
-    @pytest.fixture(scope="class")
-    @classmethod
-    def encoders(cls) -> FrozenEncoders:
-        torch.manual_seed(0)
-        return FrozenEncoders(CONFIG)
-
-    def test_clean_copies_are_what_prediction_sees(self, encoders: FrozenEncoders, clips: list[Path]) -> None:
-        chosen = clips[7:10]
-        done: list[int] = []
-        found = compute_frozen([samples_of(clip) for clip in chosen], CONFIG, encoders, (1.0, 0.9), done.append)
-        assert done == [1, 2, 3]
-        clean = np.flatnonzero(found.copy == 0)
-        prepared = preparation_for(CONFIG)([Utterance(str(clip), str(clip)) for clip in chosen])
-        expected_utterance = [n for n, outcome in enumerate(prepared.outcomes) for _ in range(outcome.n_segments)]
-        np.testing.assert_array_equal(found.utterance[clean], expected_utterance)
-        assert found.mfcc is not None
-        assert found.image is not None
-        np.testing.assert_array_equal(found.mfcc[clean].numpy(), prepared.inputs["mfcc"])
-        np.testing.assert_array_equal(found.valid_frames[clean], np.ceil(prepared.valid / 320))
-        with torch.inference_mode():
-            outputs = encoders({name: torch.from_numpy(v).float() for name, v in prepared.inputs.items()})
-        torch.testing.assert_close(found.frames[clean].float(), outputs["frames"], rtol=2e-3, atol=2e-3)
-        torch.testing.assert_close(found.image[clean].float(), outputs["image"], rtol=2e-3, atol=2e-3)
-
-    def test_copies_of_one_length_keep_it(self, encoders: FrozenEncoders, clips: list[Path]) -> None:
-        two_seconds = [samples_of(clip) for clip in clips[:2]]
-        found = compute_frozen(two_seconds, CONFIG, encoders, (1.0, 0.9, 1.1))
-        assert found.valid_frames.tolist() == [100] * 6
-        np.testing.assert_array_equal(found.copy, [0, 1, 2] * 2)
-        unequal = [two_seconds[0], two_seconds[1][:-320]]
-        found = compute_frozen(unequal, CONFIG, encoders, (1.0, 0.5))
-        assert found.valid_frames.tolist() == [100, 150, 50, 99, 150, 48]
-
-    def test_an_ablation_keeps_only_what_it_uses(self, clips: list[Path]) -> None:
-        config = without_guidance(CONFIG)
-        found = compute_frozen([samples_of(clips[0])], config, FrozenEncoders(config), (1.0,))
-        assert (found.mfcc, found.image) == (None, None)
-        assert found.batch(np.array([0]))[2:] == (None, None)
-
-    def test_without_guidance(self) -> None:
-        assert without_guidance(CONFIG, mfcc=True, spectrogram=True) == CONFIG
-        assert without_guidance(CONFIG, mfcc=True) == dataclasses.replace(CONFIG, spectrogram_branch=None)
-        alone = without_guidance(CONFIG)
-        assert (alone.mfcc_branch, alone.spectrogram_branch) == (None, None)
-
-    @pytest.mark.parametrize("speed", [0.9, 1.1, 0.5])
-    def test_speed_moves_length_and_pitch(self, speed: float) -> None:
-        sine = np.sin(2 * np.pi * 1_000 * np.arange(32_000) / 16_000).astype(np.float32)
-        found = change_speed(sine, speed, keep_length=False)
-        assert len(found) == pytest.approx(32_000 / speed, abs=1)
-        spectrum = np.abs(np.fft.rfft(found * np.hanning(len(found))))
-        assert spectrum.argmax() * 16_000 / len(found) == pytest.approx(1_000 * speed, abs=1)
-        kept = change_speed(sine, speed, keep_length=True)
-        assert kept.shape == sine.shape
-        shared = min(len(found), len(kept))
-        np.testing.assert_array_equal(kept[:shared], found[:shared])
-        assert not kept[shared:].any()
-        assert change_speed(sine, 1.0, keep_length=False) is sine
-
-    def test_concatenate(self, features: FrozenFeatures) -> None:
-        assert features.mfcc is not None
-        rows = [torch.arange(0, 5), torch.arange(5, len(features.utterance))]
-        parts = [
-            FrozenFeatures(
-                features.frames[index],
-                features.valid_frames[index],
-                features.mfcc[index],
-                None,
-                features.utterance[index.numpy()],
-                features.copy[index.numpy()],
-            )
-            for index in rows
-        ]
-        whole = concatenate(parts)
-        assert whole.image is None
-        assert whole.mfcc is not None
-        assert torch.equal(whole.frames, features.frames)
-        assert torch.equal(whole.mfcc, features.mfcc)
-        np.testing.assert_array_equal(whole.utterance, features.utterance)
-
-    def test_read_waveforms(self, clips: list[Path]) -> None:
-        utterances = [Utterance("a", clips[0].name), Utterance("b", clips[1].name, start=0.5, end=1.0)]
-        corpus = dataclasses.replace(corpus_of(["anger", "fear"], ["1", "2"]), utterances=utterances)
-        corpus = dataclasses.replace(corpus, base=str(clips[0].parent))
-        first, second = read_waveforms(corpus, 16_000)
-        np.testing.assert_array_equal(first, samples_of(clips[0]))
-        np.testing.assert_array_equal(second, samples_of(clips[1])[8_000:16_000])
-
-    def test_a_recording_that_cannot_be_read_ends_training(self, tmp_path: Path) -> None:
-        corpus = dataclasses.replace(corpus_of(["anger", "fear"], ["1", "2"]), base=str(tmp_path))
-        with pytest.raises(ManifestError, match=r"m\.csv: .*0\.wav.*; correct or remove that row"):
-            read_waveforms(corpus, 16_000)
-
-
-def test_recipe_r() -> None:
-    recipe = Recipe()
-    assert recipe.speeds[0] == 1.0, "the clean copy comes first"
-    assert (recipe.name, recipe.epochs, recipe.guidance_skip) == ("r", 3, 0.5)

@@ -1,0 +1,86 @@
+"""Where frozen encoders come from, so that every worker can load them by itself."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emoboost.checkpoint import find_model, load_frozen
+from emoboost.config import ModelConfig
+from emoboost.defaults import DEFAULT_MODEL
+from emoboost.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from emoboost.model import FrozenEncoders
+
+WHISPER_LAYERS = (2, 3, 4)
+"""What recipe R reads of Whisper Base: higher layers cost time and give nothing."""
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """A model's embedded encoders, or others in their place."""
+
+    model: str = DEFAULT_MODEL
+    """Name or folder: its feature settings, its AlexNet and, unless the next is given, its speech encoder."""
+    encoder: str | None = None
+    """Hub id or folder of another speech encoder."""
+    layers: tuple[int, ...] = ()
+    """Of that other encoder; empty for 2, 3 and 4 of a Whisper and the last one of any other (as the paper)."""
+    alexnet: str | None = None
+    """Safetensors file of torchvision's AlexNet features, in place of the model's."""
+
+    def load(self, name: str, classes: tuple[str, ...]) -> tuple[ModelConfig, "FrozenEncoders"]:
+        """A model of that name with untrained head sizes of the source, and its encoders.
+
+        Raises:
+            UsageError: a folder, file, hub id or layer cannot be used.
+        """
+        from emoboost.model import FrozenEncoders
+
+        if self.layers and self.encoder is None:
+            raise UsageError("--layers belongs to --encoder; a model's own encoder is cut to its layers")
+        folder = find_model(self.model)
+        config = dataclasses.replace(
+            folder.config, name=name, classes=classes, temperature=1.0, training={}, weights={}
+        )
+        if config.spectrogram_branch is None:
+            raise UsageError(f"--base-model {self.model}: it has no spectrogram branch to take AlexNet from")
+        tensors = load_frozen(folder)
+        if self.encoder is not None:
+            from emoboost.backbone import load_whisper as load_encoder
+
+            backbone = load_encoder(self.encoder, self.layers or None)
+            config = dataclasses.replace(config, backbone=backbone.config)
+            tensors = {key: value for key, value in tensors.items() if not key.startswith("backbone.")}
+            tensors |= {f"backbone.{key}": value for key, value in backbone.state_dict().items()}
+        if self.alexnet is not None:
+            tensors = {key: value for key, value in tensors.items() if not key.startswith("alexnet.")}
+            tensors |= {f"alexnet.{key}": value for key, value in read_alexnet(Path(self.alexnet)).items()}
+        encoders = FrozenEncoders(config)
+        try:
+            encoders.load_state_dict({key: value.float() for key, value in tensors.items()})
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise UsageError(
+                f"{self.alexnet or self.model}: not the weights of AlexNet's features ({reason})"
+            ) from None
+        return config, encoders
+
+
+def read_alexnet(file: Path) -> "dict[str, Tensor]":
+    """Tensors of torchvision's AlexNet features.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(file))
+    except (OSError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{file}: not the features of torchvision's AlexNet in safetensors ({reason})") from error

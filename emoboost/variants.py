@@ -1,0 +1,60 @@
+"""The paper's ablations by name."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from emoboost.config import ModelConfig
+from emoboost.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model with some of its parts."""
+
+    title: str
+    """In tables."""
+    change: Callable[[ModelConfig], ModelConfig]
+
+
+def keep(*, mfcc: bool, spectrogram: bool, attention: bool = True) -> Callable[[ModelConfig], ModelConfig]:
+    """A function that removes the guidance branches (paper, Table 3) or the attention (Table 4) that are not kept."""
+
+    def change(config: ModelConfig) -> ModelConfig:
+        return dataclasses.replace(
+            config,
+            mfcc_branch=config.mfcc_branch if mfcc else None,
+            spectrogram_branch=config.spectrogram_branch if spectrogram else None,
+            enhancement=dataclasses.replace(config.enhancement, attention=config.enhancement.attention and attention),
+        )
+
+    return change
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "both": Variant("both", keep(mfcc=True, spectrogram=True)),
+    "spectrogram": Variant("spectrogram", keep(mfcc=False, spectrogram=True)),
+    "mfcc": Variant("mfcc", keep(mfcc=True, spectrogram=False)),
+    "encoder": Variant("encoder alone", keep(mfcc=False, spectrogram=False)),
+    "no-attention": Variant("both, no attention", keep(mfcc=True, spectrogram=True, attention=False)),
+}
+"""Name on the command line -> variant; the first is the whole model."""
+
+
+def chosen_variants(text: str) -> list[str]:
+    """`both,encoder` -> names in that order; `all` is every one.
+
+    Raises:
+        UsageError: an unknown or repeated name, or none.
+    """
+    names = list(VARIANTS) if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in VARIANTS]:
+        raise UsageError(f"--variants {text}: no variant {unknown[0]!r}; there is {', '.join(VARIANTS)}, or all")
+    if not names or len(set(names)) < len(names):
+        raise UsageError(f"--variants {text}: name each variant once: {', '.join(VARIANTS)}, or all")
+    return names
+
+
+def configs_of(names: Sequence[str], config: ModelConfig) -> dict[str, ModelConfig]:
+    """Each variant's model."""
+    return {name: VARIANTS[name].change(config) for name in names}

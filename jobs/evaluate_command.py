@@ -1,0 +1,113 @@
+"""`evaluate` as a command: check the words, evaluate, print what the report says first."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from emoboost.report import REPORT_FILE
+
+from emoboost.errors import UsageError
+from emoboost.feature_cache import default_cache
+from emoboost.folds import PROTOCOLS
+from emoboost.recipe import load_recipe
+from emoboost.variants import chosen_variants
+from jobs.evaluate import EvaluateOptions, evaluate
+from jobs.exits import Exit
+from jobs.failures import told_plainly
+from jobs.lab_arguments import encoder_source, parse_seeds
+from jobs.score_model import ScoreOptions, score_model
+
+
+def evaluate_command(
+    *,
+    corpus: str,
+    output: Path,
+    protocol: str,
+    k: int,
+    seeds: str,
+    variants: str,
+    recipe: str,
+    model: str | None,
+    train_on: str | None,
+    label_map: str | None,
+    encoder: str | None,
+    layers: str,
+    alexnet: Path | None,
+    base_model: str,
+    calibrate: bool,
+    resume: bool,
+    cache: Path | None,
+    ray_address: str | None,
+    as_json: bool,
+) -> Exit:
+    """Evaluate a protocol, or a fixed model; print the figures.
+
+    Raises:
+        UsageError: a bad argument, found before any work.
+    """
+    refuse_output(output)
+    place = cache or default_cache()
+    with told_plainly(output, "the same command with --resume continues"):
+        if model is not None:
+            score_model(
+                ScoreOptions(
+                    corpus=corpus,
+                    model=model,
+                    output=output,
+                    label_map=label_map,
+                    cache=place,
+                    ray_address=ray_address,
+                )
+            )
+            show(output, as_json=as_json)
+            return Exit.COMPLETE
+        if protocol not in PROTOCOLS:
+            raise UsageError(f"--protocol {protocol}: there is {', '.join(PROTOCOLS)}")
+        chosen = parse_seeds(seeds, "--seeds")
+        if not chosen:
+            raise UsageError("--seeds is empty; give at least one, as in 0,1,2")
+        evaluate(
+            EvaluateOptions(
+                corpus=corpus,
+                output=output,
+                protocol=protocol,
+                k=k,
+                seeds=chosen,
+                variants=chosen_variants(variants),
+                recipe=load_recipe(recipe),
+                source=encoder_source(base_model, encoder, layers, alexnet),
+                label_map=label_map,
+                train_on=train_on,
+                calibrate=calibrate,
+                resume=resume,
+                cache=place,
+                ray_address=ray_address,
+            )
+        )
+    show(output, as_json=as_json)
+    return Exit.COMPLETE
+
+
+def show(output: Path, *, as_json: bool) -> None:
+    """Print what the report says first."""
+    figures: dict[str, Any] = json.loads((output / REPORT_FILE).read_text(encoding="utf-8"))
+    if as_json:
+        print(json.dumps(figures))
+        return
+    if figures["leaky"]:
+        print("LEAKY: training has seen what is tested here; the figures are too good for unknown speech.")
+    width = max(map(len, figures["variants"]))
+    print(f"{'':<{width}}     WA     UA   (pooled over all test utterances, mean of {len(figures['seeds'])} seeds)")
+    for title, variant in figures["variants"].items():
+        print(f"{title:<{width}} {variant['wa']:6.1%} {variant['ua']:6.1%}")
+    print(f"Report   {output / 'report.html'}")
+
+
+def refuse_output(output: Path) -> None:
+    """Stop when the report folder cannot be one.
+
+    Raises:
+        UsageError: there is a file of that name.
+    """
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output}: is not a folder; choose another")

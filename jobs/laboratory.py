@@ -1,0 +1,221 @@
+"""An experiment from a corpus to the results of all its trials: features through Ray Data, folds on Ray Train."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.connect import Cluster
+from cluster.resources import slots_for
+from emoboost.augment import Augmentation
+from emoboost.config import ModelConfig
+from emoboost.corpus import Corpus
+from emoboost.encoder_source import EncoderSource
+from emoboost.errors import EmoboostError, OutputError
+from emoboost.feature_cache import FeatureCache, entry_name, settings_of
+from emoboost.folds import PROTOCOLS, Fold, Protocol, Rows, inner_folds
+from emoboost.recipe import Recipe
+from emoboost.survey import Survey, rows_of, survey
+from emoboost.trials import Trial, TrialResult, list_trials
+from emoboost.variants import configs_of
+from jobs.caching import PACK_ENTRIES, CacheWork, Wanted, fill_cache
+from jobs.console import say
+from jobs.trial_progress import trial_progress
+from jobs.trial_workers import EVENTS, TrialWork, run_trials
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be trained and tested."""
+
+    variants: Sequence[str]
+    seeds: Sequence[int]
+    recipe: Recipe
+    source: EncoderSource
+    calibrated: Sequence[str] = ()
+    """Variants whose temperature is fitted by inner folds."""
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """Everything that can be checked before the work, checked."""
+
+    corpus: Corpus
+    found: Survey
+    rows: Rows
+    protocol: Protocol
+    folds: Sequence[Fold]
+    inner: Sequence[Sequence[Fold]]
+    config: ModelConfig
+    plan: Plan
+    cache: FeatureCache
+    wanted: Sequence[Sequence[Wanted]]
+    """For each utterance its copies."""
+
+    @property
+    def variants(self) -> dict[str, ModelConfig]:
+        """Name -> model."""
+        return configs_of(self.plan.variants, self.config)
+
+    def identity(self) -> dict[str, object]:
+        """What makes results comparable: a folder with another one is not gone on with."""
+        entries = [[wanted.name for wanted in copies] for copies in self.wanted]
+        folds = [[fold.train.tolist(), fold.test.tolist(), fold.validation.tolist()] for fold in self.folds]
+        return {
+            "manifest": self.corpus.manifest_hash,
+            "protocol": self.protocol.name,
+            "folds": _digest(folds),
+            "features": _digest([self.cache.folder.name, entries]),
+            "labels": _digest([list(self.config.classes), list(self.corpus.labels)]),
+            "recipe": dataclasses.asdict(self.plan.recipe),
+        }
+
+    def compute_features(self, cluster: Cluster) -> None:
+        """Fill the cache with what is missing in it."""
+        there = self.cache.index()
+        missing = {w.name: w for copies in self.wanted for w in copies if w.name not in there}
+        if not missing:
+            return
+        todo = list(missing.values())
+        say(f"Features: {len(todo):,} of {sum(map(len, self.wanted)):,} copies of utterances are to be computed")
+        work = CacheWork(
+            self.cache,
+            [todo[i : i + PACK_ENTRIES] for i in range(0, len(todo), PACK_ENTRIES)],
+            self.config,
+            self.plan.source,
+            self.corpus.base,
+            self.corpus.manifest,
+            cluster.layout.device,
+            self.plan.recipe.tunes,
+        )
+        fill_cache(work, cluster.layout)
+
+    def trial_work(self, folder: Path, device: str) -> TrialWork:
+        """What the trials' workers are told."""
+        trials = list_trials(
+            self.plan.variants, self.plan.seeds, len(self.folds), list(map(len, self.inner)), self.plan.calibrated
+        )
+        return TrialWork(
+            self.cache,
+            [[wanted.name for wanted in copies] for copies in self.wanted],
+            self.corpus.class_numbers(self.config.classes),
+            self.folds,
+            self.inner,
+            self.variants,
+            self.plan.recipe,
+            self.plan.source,
+            list(trials),
+            folder,
+            device,
+        )
+
+    def run(self, folder: Path, cluster: Cluster) -> dict[Trial, TrialResult]:
+        """Complete every trial; finished ones stay as they are.
+
+        Raises:
+            EmoboostError: the loss of a training is not a number.
+        """
+        slots = slots_for(cluster.nodes, len(self.trial_work(folder, "cpu").missing()))
+        work = self.trial_work(folder, slots.device)
+        if missing := work.missing():
+            say(f"Training: {len(missing):,} of {len(work.trials):,} trials, {slots.count} at a time ({slots.device})")
+            with trial_progress(folder / EVENTS, len(missing), self.plan.recipe.epochs) as running:
+                run_trials(work, slots.count, slots.gpus)
+            if running.failed:
+                trial, reason = running.failed[0]
+                raise EmoboostError(f"{trial}: {reason}")
+        return work.results()
+
+
+def prepare(
+    corpus: Corpus,
+    plan: Plan,
+    cache: Path,
+    *,
+    protocol: Protocol | str = "loso",
+    k: int = 5,
+    name: str = "model",
+) -> Laboratory:
+    """Check everything that can be checked before the work.
+
+    Args:
+        corpus: what to train and test on.
+        plan: what to do with it.
+        cache: folder for features.
+        protocol: how to divide the corpus; a name of `PROTOCOLS`, or one of the caller's own.
+        k: groups of the protocol `kfold`.
+        name: of the model.
+
+    Raises:
+        UsageError: the encoder, the corpus or the protocol cannot be used.
+    """
+    protocol = PROTOCOLS[protocol] if isinstance(protocol, str) else protocol
+    if protocol.leaky and plan.recipe.patience is None:
+        # A leaky protocol chooses the epoch on the test fold; with as much patience as epochs it never stops early.
+        plan = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, patience=plan.recipe.epochs))
+    base, encoders = plan.source.load(name, corpus.classes)
+    found = survey(corpus, base.segment.sample_rate)
+    rows = rows_of(corpus, found)
+    folds = protocol.folds(rows, k, validated=plan.recipe.patience is not None)
+    inner = [inner_folds(fold, rows) for fold in folds] if plan.calibrated else []
+    config = plan.recipe.head_of(base)
+    features = FeatureCache.open(cache, {**settings_of(config, encoders), "inputs_only": plan.recipe.tunes})
+    wanted = _wanted(corpus, found, folds, plan.recipe)
+    return Laboratory(corpus, found, rows, protocol, folds, inner, config, plan, features, wanted)
+
+
+def prepare_fixed(corpus: Corpus, plan: Plan, cache: Path, protocol: Protocol) -> Laboratory:
+    """The features of a corpus for a model that is not trained here: one clean copy of each utterance, no fold."""
+    config, encoders = plan.source.load("model", corpus.classes)
+    found = survey(corpus, config.segment.sample_rate)
+    features = FeatureCache.open(cache, {**settings_of(config, encoders), "inputs_only": False})
+    wanted = _wanted(corpus, found, [], plan.recipe)
+    return Laboratory(corpus, found, rows_of(corpus, found), protocol, [], [], config, plan, features, wanted)
+
+
+def open_run(folder: Path, identity: Mapping[str, object], *, resume: bool) -> None:
+    """Make the folder of an experiment's trials, or check that it is of the same experiment.
+
+    Raises:
+        OutputError: it holds something and `resume` was not asked for, or it is of another experiment.
+    """
+    file = folder / RUN
+    if not file.exists():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another --output") from error
+        return
+    if not resume:
+        raise OutputError(
+            f"{folder.parent}: holds an evaluation already; go on with --resume, or choose another --output"
+        )
+    before = json.loads(file.read_text(encoding="utf-8"))
+    now = json.loads(json.dumps(identity))
+    if other := [key for key in now if before.get(key) != now[key]]:
+        raise OutputError(
+            f"{folder.parent}: holds an evaluation with other {', '.join(other)}; repeat its command, or choose "
+            "another --output"
+        )
+
+
+def _wanted(corpus: Corpus, found: Survey, folds: Sequence[Fold], recipe: Recipe) -> list[list[Wanted]]:
+    """The clean copy of every utterance, the others of those that are trained on."""
+    trained = {int(row) for fold in folds for row in fold.train}
+    changes = [Augmentation.parse(copy, keep_length=found.constant_length) for copy in recipe.copies]
+    return [
+        [
+            Wanted(entry_name(audio, change), utterance, change)
+            for change in (changes if row in trained else changes[:1])
+        ]
+        for row, (utterance, audio) in enumerate(zip(corpus.utterances, found.audio, strict=True))
+    ]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]

@@ -1,0 +1,51 @@
+"""Two stages on Ray Data: what CPU tasks prepare, network actors turn into results, one shard a block all the way."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from cluster.resources import NETWORK_MEMORY, PREPARE_CPUS, PREPARE_MEMORY, Layout
+
+
+def stream(
+    shards: int,
+    prepare: Callable[..., pa.Table],
+    prepare_work: Any,
+    network: type,
+    network_work: Any,
+    layout: Layout,
+) -> Iterator[dict[str, Any]]:
+    """Run every shard through both stages; yields each row of the second as it is done, in any order.
+
+    Args:
+        shards: how many; the first stage is given their numbers.
+        prepare: (one-row table with the column `id`, work=`prepare_work`) -> one-row table.
+        prepare_work: what every task of the first stage is told.
+        network: class of the second stage's actors: made with `network_work`, called with the first stage's table.
+        network_work: what every actor is told.
+        layout: how the stages share the cluster.
+    """
+    import ray.data
+
+    numbers = ray.data.range(shards, override_num_blocks=shards)
+    prepared = numbers.map_batches(
+        prepare,
+        fn_kwargs={"work": prepare_work},
+        batch_size=1,
+        batch_format="pyarrow",
+        num_cpus=PREPARE_CPUS,
+        memory=PREPARE_MEMORY,
+    )
+    done = prepared.map_batches(
+        network,
+        fn_constructor_args=(network_work,),
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=min(layout.network_actors, shards), max_tasks_in_flight_per_actor=1),
+        num_cpus=layout.network_cpus,
+        num_gpus=layout.network_gpus,
+        memory=NETWORK_MEMORY,
+    )
+    for rows in done.iter_batches(batch_size=None, batch_format="pyarrow"):
+        yield from rows.to_pylist()

@@ -1,0 +1,173 @@
+"""`emoboost-batch evaluate --model`: score a fixed model on a labelled corpus, without training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from emoboost.report import REPORT_FILE, write_report
+
+from cluster.connect import connected, refuse_unreachable
+from cluster.quiet import quiet
+from emoboost.checkpoint import ModelFolder, find_model, load_network
+from emoboost.corpus import Corpus, read_corpus
+from emoboost.encoder_source import EncoderSource
+from emoboost.errors import OutputError, UsageError
+from emoboost.evaluation import Evaluation, Scores
+from emoboost.folds import Protocol
+from emoboost.frozen import FrozenFeatures
+from emoboost.label_maps import load_label_map
+from emoboost.recipe import Recipe
+from emoboost.survey import Survey
+from emoboost.trials import Pooled
+from jobs.console import say
+from jobs.laboratory import Laboratory, Plan, prepare_fixed
+
+FIXED = Protocol(
+    "fixed model", "every utterance is scored by one model that is not trained here", (), lambda rows, k: iter(())
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """What a user may choose."""
+
+    corpus: str
+    model: str
+    output: Path
+    label_map: str | None
+    cache: Path
+    ray_address: str | None
+
+
+def score_model(options: ScoreOptions) -> Evaluation:
+    """Score and write the report folder.
+
+    Raises:
+        UsageError: a bad corpus, model or folder, or labels that the model cannot give.
+    """
+    if (options.output / REPORT_FILE).exists():
+        raise OutputError(f"{options.output}: holds a report already; choose another --output")
+    folder = find_model(options.model)
+    folder.verify()
+    label_map = None if options.label_map is None else load_label_map(options.label_map)
+    corpus = read_corpus(options.corpus, label_map)
+    classes, merging = merged_classes(folder.config.classes, label_map)
+    if unknown := sorted(set(corpus.labels) - set(classes)):
+        raise UsageError(
+            f"{corpus.manifest}: class {unknown[0]} is none of the model's ({', '.join(classes)}); bring both to the "
+            "same classes with --label-map"
+        )
+    plan = Plan(variants=(), seeds=(), recipe=Recipe(copies=("clean",)), source=EncoderSource(model=options.model))
+    laboratory = prepare_fixed(corpus, plan, options.cache, FIXED)
+    refuse_unreachable(options.ray_address)
+    remarks = warnings_of(folder, corpus, laboratory.found)
+    for remark in remarks:
+        say(f"warning: {remark}")
+    options.output.mkdir(parents=True, exist_ok=True)
+    with quiet(options.output / "ray.log"), connected(options.ray_address) as cluster:
+        say(f"Running on {cluster.describe()}")
+        laboratory.compute_features(cluster)
+    evaluation = evaluation_of(folder, laboratory, merging, classes, remarks)
+    write_report(evaluation, options.output)
+    return evaluation
+
+
+def merged_classes(classes: Sequence[str], label_map: dict[str, str] | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """The classes that a model gives under a label map, and how to get there.
+
+    Returns:
+        The classes, and (model's classes, these) with 1 where the first becomes the second; a class that the map leaves
+        out becomes none.
+    """
+    names = [name if label_map is None else label_map.get(name) for name in classes]
+    merged = tuple(sorted({name for name in names if name is not None}))
+    table = np.array([[float(name == other) for other in merged] for name in names])
+    if not merged:
+        raise UsageError(f"the label map leaves none of the model's classes ({', '.join(classes)})")
+    return merged, table
+
+
+def warnings_of(folder: ModelFolder, corpus: Corpus, found: Survey) -> list[str]:
+    """What makes the figures too good: audio that the model was trained on."""
+    known = folder.training_audio
+    heard = [
+        utterance.utterance_id
+        for utterance, audio in zip(corpus.utterances, found.audio, strict=True)
+        if audio in known
+    ]
+    if heard:
+        return [
+            f"{len(heard):,} of {len(corpus.utterances):,} utterances are in the model's training data (for example "
+            f"{heard[0]}): the figures are too good for unknown speech"
+        ]
+    if not known:
+        return [f"{folder.identity} does not say which audio it was trained on; the corpus may be part of it"]
+    return []
+
+
+def evaluation_of(
+    folder: ModelFolder,
+    laboratory: Laboratory,
+    merging: np.ndarray,
+    classes: tuple[str, ...],
+    remarks: Sequence[str],
+) -> Evaluation:
+    """Every utterance through the model's head."""
+    features = laboratory.cache.features([[wanted.name for wanted in copies] for copies in laboratory.wanted])
+    corpus, config = laboratory.corpus, folder.config
+    logits, vectors = head_outputs(folder, features)
+    count = len(corpus.utterances)
+    pooled = Pooled(logits, features.utterance, np.zeros(len(logits), np.int64))
+    sums = np.zeros((count, vectors.shape[1]))
+    np.add.at(sums, features.utterance, vectors)
+    layers = ", ".join(map(str, config.backbone.layers))
+    scores = Scores(
+        seed=int(config.training.get("seed", 0)),
+        tested=np.arange(count),
+        fold=np.zeros(count, np.int64),
+        probabilities=_merged(pooled.probabilities()[1], merging),
+        calibrated=_merged(pooled.probabilities(config.temperature)[1], merging),
+        temperatures=(config.temperature,),
+        vectors=(sums / np.bincount(features.utterance)[:, None]).astype(np.float32),
+    )
+    return Evaluation(
+        corpus=Path(corpus.manifest).stem,
+        manifest=corpus.manifest,
+        manifest_hash=corpus.manifest_hash,
+        seconds=float(laboratory.found.seconds.sum()),
+        protocol=FIXED.name,
+        protocol_description=FIXED.description,
+        leaky=any("training data" in remark for remark in remarks),
+        folds=["all"],
+        classes=classes,
+        truth=corpus.class_numbers(classes),
+        speakers=corpus.speakers,
+        utterance_ids=[utterance.utterance_id for utterance in corpus.utterances],
+        variants={folder.config.name: [scores]},
+        encoder=f"{config.backbone.source}, layers {layers}",
+        model=folder.identity,
+        remarks=remarks,
+    )
+
+
+def head_outputs(folder: ModelFolder, features: FrozenFeatures) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (segments, classes) and vectors (segments, D) of every row."""
+    import torch
+
+    head = load_network(folder).head
+    with torch.inference_mode():
+        outputs = [
+            head(*features.batch(np.arange(start, min(start + 64, len(features.utterance)))))
+            for start in range(0, len(features.utterance), 64)
+        ]
+    return (
+        torch.cat([output.logits for output in outputs]).numpy(),
+        torch.cat([output.vector for output in outputs]).numpy(),
+    )
+
+
+def _merged(probabilities: np.ndarray, merging: np.ndarray) -> np.ndarray:
+    merged = probabilities @ merging
+    shares: np.ndarray = merged / np.maximum(merged.sum(axis=1, keepdims=True), 1e-12)
+    return shares
