@@ -74,13 +74,14 @@ def compute_frozen(
         cuts = [segment(copied, config.segment) for copied in copies]
         raw = np.concatenate([cut.waveforms for cut in cuts])
         emphasised = np.concatenate([cut.emphasised for cut in cuts])
-        inputs = {name: torch.from_numpy(values) for name, values in extractor(raw, emphasised).items()}
+        valid = np.concatenate([cut.valid for cut in cuts])
+        inputs = {name: torch.from_numpy(values) for name, values in extractor(raw, emphasised, valid).items()}
         with torch.inference_mode():
             outputs = encoders({name: values.float() for name, values in inputs.items()})
         rows.append(
             FrozenFeatures(
                 outputs["frames"].half(),
-                frames_of(torch.from_numpy(np.concatenate([cut.valid for cut in cuts])), config.backbone),
+                frames_of(torch.from_numpy(valid), config.backbone),
                 inputs.get("mfcc"),
                 outputs["image"].half() if "image" in outputs else None,
                 np.full(len(raw), number),
