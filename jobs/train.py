@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emoboost.backbone import load_whisper
+from emoboost.backbone import load_encoder
 from emoboost.card import CONFUSION_PICTURE, CardFacts, model_card
 from emoboost.checkpoint import CARD, save_model
 from emoboost.config import (
@@ -131,11 +131,12 @@ def parse_seeds(text: str) -> list[int]:
 
 def build(name: str, corpus: Corpus, encoder: Path, alexnet: Path) -> tuple[ModelConfig, FrozenEncoders]:
     """Recipe R's model: its config, and the frozen networks with their weights."""
-    backbone = load_whisper(encoder, LAYERS)
+    backbone = load_encoder(encoder, LAYERS)
+    source = "openai/whisper-base" if backbone.config.family == "whisper" else backbone.config.source
     config = ModelConfig(
         name=name,
         classes=corpus.classes,
-        backbone=dataclasses.replace(backbone.config, source="openai/whisper-base"),
+        backbone=dataclasses.replace(backbone.config, source=source),
         mfcc_branch=MfccBranchConfig(frame_pool=4, lstm_layers=1, lstm_hidden=32),
         spectrogram_branch=SpectrogramBranchConfig(standardise=True),
         enhancement=EnhancementConfig(form="mean_start", standardise_frames=True),
