@@ -142,7 +142,9 @@ def export(
 def train(
     corpus: Annotated[str, typer.Argument(help="Manifest with columns label and speaker.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write; its name is the model's.")],
-    encoder: Annotated[Path, typer.Option("--encoder", help="Folder of a Whisper encoder in transformers' layout.")],
+    encoder: Annotated[
+        Path, typer.Option("--encoder", help="Speech encoder: a folder in transformers' layout, or a hub id.")
+    ],
     alexnet: Annotated[Path, typer.Option("--alexnet", help="Safetensors file of torchvision's AlexNet features.")],
     licence: Annotated[str, typer.Option("--licence", help="Licence and source of the corpus, for the model card.")],
     description: Annotated[str, typer.Option("--description", help="The corpus in a few words, for the model card.")],
