@@ -30,6 +30,7 @@ def main() -> None:
     extractor = FeatureExtractor.from_config(config)
     noise = np.random.default_rng(0).normal(scale=0.1, size=(arguments.segments, config.segment.samples))
     segments = noise.astype(np.float32)
+    valid = np.full(len(segments), config.segment.samples, np.int32)
     seconds = segments.size / config.segment.sample_rate
 
     def report(name: str, call: Callable[[], object]) -> None:
@@ -38,7 +39,7 @@ def main() -> None:
 
     for name, feature in {**extractor.emphasised, **extractor.raw}.items():
         report(name, lambda feature=feature: deque(feature(segments), maxlen=0))
-    report("together, as float16", lambda: extractor(segments, segments))
+    report("together, as float16", lambda: extractor(segments, segments, valid))
     report("librosa's MFCC alone", lambda: [librosa_mfcc(segment, config) for segment in segments])
 
 

@@ -36,7 +36,7 @@ def model_card(config: ModelConfig, facts: CardFacts) -> str:
         _results(config, facts),
         _limits(config, facts),
         _law(),
-        _licences(facts),
+        _licences(config, facts),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -119,11 +119,14 @@ are high-risk under its Annex III and must be disclosed to the people concerned 
 rules of their own. Do not use these labels for decisions about a person."""
 
 
-def _licences(facts: CardFacts) -> str:
+def _licences(config: ModelConfig, facts: CardFacts) -> str:
+    encoder = "Whisper encoder: MIT, Copyright (c) 2022 OpenAI"
+    if config.backbone.family != "whisper":
+        encoder = f"Encoder: that of {config.backbone.source}"
     return f"""\
 ## Licences
 
-Trained weights: Apache-2.0. Whisper encoder: MIT, Copyright (c) 2022 OpenAI. AlexNet weights: BSD-3-Clause,
+Trained weights: Apache-2.0. {encoder}. AlexNet weights: BSD-3-Clause,
 torchvision. Training data: {facts.licence}"""
 
 

@@ -69,17 +69,52 @@ class LogMelConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackboneConfig:
-    """The frozen speech encoder and which of its hidden states are used."""
+class WaveformConfig:
+    """What a wav2vec 2.0, HuBERT or WavLM encoder is beyond its sizes, in the words of transformers' configs."""
 
-    family: Literal["whisper"] = "whisper"
+    do_normalize: bool
+    """It hears each segment scaled to zero mean and unit variance over the samples before the padding."""
+    conv_dim: tuple[int, ...]
+    """Channels of each convolution from samples to frames."""
+    conv_kernel: tuple[int, ...]
+    conv_stride: tuple[int, ...]
+    conv_bias: bool
+    feat_extract_norm: Literal["group", "layer"]
+    """`group`: each channel over time, after the first convolution. `layer`: each frame, after every one."""
+    feat_extract_activation: str
+    hidden_act: str
+    do_stable_layer_norm: bool
+    """LayerNorm before each sub-layer (and after the last layer) instead of after each."""
+    layer_norm_eps: float
+    num_conv_pos_embeddings: int
+    num_conv_pos_embedding_groups: int
+    feat_proj_layer_norm: bool | None = None
+    """HuBERT only."""
+    conv_pos_batch_norm: bool | None = None
+    """HuBERT only."""
+    num_buckets: int | None = None
+    """WavLM only."""
+    max_bucket_distance: int | None = None
+    """WavLM only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneConfig:
+    """The frozen speech encoder and which of its hidden states are used.
+
+    An encoder reads one kind of input, log-mel or waveform, and the text of the config has the key of that one only
+    (`ModelConfig.to_json`).
+    """
+
+    family: Literal["whisper", "wav2vec2", "hubert", "wavlm"] = "whisper"
     source: str = "openai/whisper-base"
     """Hub id or folder that the weights came from."""
     revision: str | None = None
+    """Commit on the hub."""
     layers: tuple[int, ...] = (6,)
     """Layer k is transformers' `hidden_states[k]` of the full model; several layers are concatenated per frame."""
     full_layers: int = 6
-    """Layers of the full encoder; its final LayerNorm applies only when the last of them is used."""
+    """Layers of the full encoder; a final LayerNorm after the last of them applies to that one only."""
     frames: int = 150
     """T': frames per segment."""
     frame_samples: int = 320
@@ -89,6 +124,14 @@ class BackboneConfig:
     heads: int = 8
     ffn: int = 2_048
     log_mel: LogMelConfig = field(default_factory=LogMelConfig)
+    """Whisper's input."""
+    waveform: WaveformConfig | None = None
+    """The other families' input and architecture; None for Whisper."""
+
+    @property
+    def reads(self) -> Literal["log_mel", "waveform"]:
+        """Name of the input."""
+        return "log_mel" if self.waveform is None else "waveform"
 
     @property
     def dim(self) -> int:
@@ -160,16 +203,22 @@ class ModelConfig:
     """SHA-256 of each weight file in the folder."""
 
     def to_json(self) -> str:
-        """Canonical text: the same config always gives the same bytes."""
-        return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        """Canonical text: the same config always gives the same bytes.
+
+        Of the encoder's `log_mel` and `waveform` only the one that it reads is written. So a model that was made
+        before there was a `waveform` keeps its text, and with it its identity.
+        """
+        values = dataclasses.asdict(self)
+        del values["backbone"]["waveform" if self.backbone.reads == "log_mel" else "log_mel"]
+        return json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str, source: str = "config.json") -> Self:
         """Parse `to_json`'s text.
 
         Raises:
-            ModelError: not JSON, another schema version, an unknown or missing key, or a value of the wrong type;
-                the message names `source` and the key.
+            ModelError: not JSON, another schema version, an unknown or missing key, a value of the wrong type, or an
+                encoder without the description of its input; the message names `source` and the key.
         """
         try:
             values = json.loads(text)
@@ -183,6 +232,12 @@ class ModelConfig:
             )
         parsed = parse_value(cls, values, source)
         assert isinstance(parsed, cls)
+        family = parsed.backbone.family
+        if (family == "whisper") != (parsed.backbone.reads == "log_mel"):
+            raise ModelError(
+                f"{source}: backbone: key 'waveform' and family {family!r} do not go together; "
+                "copy the model folder again"
+            )
         return parsed
 
 

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from emoboost.model import FrozenEncoders
 
-WHISPER_LAYERS = (2, 3, 4)
-"""What recipe R reads of Whisper Base: higher layers cost time and give nothing."""
-
 
 @dataclass(frozen=True)
 class EncoderSource:
@@ -28,7 +25,7 @@ class EncoderSource:
     encoder: str | None = None
     """Hub id or folder of another speech encoder."""
     layers: tuple[int, ...] = ()
-    """Of that other encoder; empty for 2, 3 and 4 of a Whisper and the last one of any other (as the paper)."""
+    """Of that other encoder; empty for the usual ones."""
     alexnet: str | None = None
     """Safetensors file of torchvision's AlexNet features, in place of the model's."""
 
@@ -50,7 +47,7 @@ class EncoderSource:
             raise UsageError(f"--base-model {self.model}: it has no spectrogram branch to take AlexNet from")
         tensors = load_frozen(folder)
         if self.encoder is not None:
-            from emoboost.backbone import load_whisper as load_encoder
+            from emoboost.backbone import load_encoder
 
             backbone = load_encoder(self.encoder, self.layers or None)
             config = dataclasses.replace(config, backbone=backbone.config)

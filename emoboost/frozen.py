@@ -90,8 +90,7 @@ def keep_inputs(inputs: Mapping[str, np.ndarray], valid: np.ndarray, config: Mod
     """
     tensors = {name: torch.from_numpy(values.copy()) for name, values in inputs.items()}
     valid_frames = frames_of(torch.from_numpy(valid.astype(np.int64)), config.backbone)
-    (speech,) = tensors.keys() - {"mfcc", "spectrogram"}
-    result = {"frames": tensors[speech], "valid_frames": valid_frames}
+    result = {"frames": tensors[config.backbone.reads], "valid_frames": valid_frames}
     if "mfcc" in tensors:
         result["mfcc"] = tensors["mfcc"]
     if "spectrogram" in tensors:

@@ -269,8 +269,11 @@ class FrozenEncoders(nn.Module):
             self.alexnet.requires_grad_(requires_grad=True)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """`log_mel` (B, 80, 300) and `spectrogram` (B, 300, 200) -> `frames` (B, T', D) and `image` (B, 36, 256)."""
-        outputs = {"frames": self.backbone(inputs["log_mel"])}
+        """The encoder's input and `spectrogram` (B, 300, 200) -> `frames` (B, T', D) and `image` (B, 36, 256).
+
+        The encoder reads `log_mel` (B, 80, 300) or `waveform` (B, 48000), as its config says.
+        """
+        outputs = {"frames": self.backbone(inputs[self.backbone.config.reads])}
         if self.alexnet is not None:
             outputs["image"] = self.alexnet(inputs["spectrogram"])
         return outputs
@@ -289,8 +292,8 @@ class MsEmoBoost(nn.Module):
         """One batch of segments.
 
         Args:
-            inputs: `log_mel` (B, 80, 300), and where the model uses them `mfcc` (B, 300, 40) and `spectrogram`
-                (B, 300, 200); floats.
+            inputs: `log_mel` (B, 80, 300) or `waveform` (B, 48000), and where the model uses them `mfcc` (B, 300,
+                40) and `spectrogram` (B, 300, 200); floats.
             valid_samples: (B,) integers, samples before the zero padding.
         """
         outputs = {name: values.float() for name, values in self.frozen(inputs).items()}

@@ -27,7 +27,7 @@ class Prepared:
     outcomes: tuple[Outcome, ...]
     """One per utterance, in order; their `n_segments` say which rows of the inputs are whose."""
     inputs: dict[str, np.ndarray]
-    """What the model uses of `mfcc` (n, 300, 40), `spectrogram` (n, 300, 200), `log_mel` (n, 80, 300); float16."""
+    """What the model uses of `FeatureExtractor.__call__`'s result for n segments."""
     valid: np.ndarray
     """(n,) int32: samples of each segment before its zero padding."""
     starts: np.ndarray
@@ -57,7 +57,7 @@ class Preparation:
         valid: list[np.ndarray] = []
         starts: list[np.ndarray] = []
         no_segment = np.zeros((0, self.segments.samples), np.float32)
-        nothing = self.extractor(no_segment, no_segment)
+        nothing = self.extractor(no_segment, no_segment, np.zeros(0, np.int32))
         each_change = [Augmentation()] * len(utterances) if changes is None else changes
         for (utterance, samples), change in zip(self._waveforms(utterances), each_change, strict=True):
             if isinstance(samples, AudioError):
@@ -65,7 +65,7 @@ class Preparation:
                 continue
             waveform = change(samples)
             cut = segment(waveform, self.segments)
-            for name, values in self.extractor(cut.waveforms, cut.emphasised).items():
+            for name, values in self.extractor(cut.waveforms, cut.emphasised, cut.valid).items():
                 inputs[name].append(values)
             valid.append(cut.valid)
             starts.append(cut.starts)

@@ -2,10 +2,7 @@
 
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,7 @@ from torch.nn import functional
 from transformers import WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from emoboost.backbone import Backbone, build_backbone, load_whisper
+from emoboost.backbone import Backbone, build_backbone, load_encoder
 from emoboost.config import BackboneConfig
 from emoboost.errors import ModelError
 
@@ -106,7 +103,7 @@ def relative_differences(backbone: Backbone, states: dict[int, Tensor], log_mel:
 def test_each_layer_is_the_full_models_hidden_state(
     folder: Path, log_mel: Tensor, full_states: tuple[Tensor, ...], layer: int
 ) -> None:
-    backbone = load_whisper(folder, [layer])
+    backbone = load_encoder(folder, [layer])
     assert len(backbone.encoder.layers) == layer
     with torch.inference_mode():
         found = backbone(log_mel)
@@ -117,7 +114,7 @@ def test_each_layer_is_the_full_models_hidden_state(
 
 @pytest.mark.parametrize("layers", [(2,), (1, 2, 3), (4,), (3, 4)])
 def test_equals_a_plain_recomputation(folder: Path, log_mel: Tensor, layers: tuple[int, ...]) -> None:
-    backbone = load_whisper(folder, layers)
+    backbone = load_encoder(folder, layers)
     differences = relative_differences(backbone, plain_states(backbone, log_mel), log_mel)
     assert tuple(differences) == layers
     assert max(differences.values()) < 1e-5
@@ -126,7 +123,7 @@ def test_equals_a_plain_recomputation(folder: Path, log_mel: Tensor, layers: tup
 def test_several_layers_lie_side_by_side_in_the_order_asked_for(
     folder: Path, log_mel: Tensor, full_states: tuple[Tensor, ...]
 ) -> None:
-    backbone = load_whisper(folder, [3, 1])
+    backbone = load_encoder(folder, [3, 1])
     with torch.inference_mode():
         found = backbone(log_mel)
     assert (backbone.frames, backbone.dim) == (150, 2 * WIDTH)
@@ -135,7 +132,7 @@ def test_several_layers_lie_side_by_side_in_the_order_asked_for(
 
 
 def test_config_says_what_was_found(folder: Path) -> None:
-    assert load_whisper(folder, [2, 3]).config == BackboneConfig(
+    assert load_encoder(folder, [2, 3]).config == BackboneConfig(
         family="whisper",
         source="tiny-whisper",
         layers=(2, 3),
@@ -153,7 +150,7 @@ def test_reads_whole_models_bare_models_and_encoders(folder: Path, tmp_path: Pat
     shutil.copy(folder / "config.json", tmp_path)
     tensors = encoder_tensors(folder)
     save_file({prefix + name: tensor for name, tensor in tensors.items()}, tmp_path / "model.safetensors")
-    first, second = load_whisper(folder, [2]).state_dict(), load_whisper(tmp_path, [2]).state_dict()
+    first, second = load_encoder(folder, [2]).state_dict(), load_encoder(tmp_path, [2]).state_dict()
     assert first.keys() == second.keys()
     for name, tensor in first.items():
         torch.testing.assert_close(second[name], tensor, rtol=0, atol=0)
@@ -161,14 +158,14 @@ def test_reads_whole_models_bare_models_and_encoders(folder: Path, tmp_path: Pat
 
 class TestWeights:
     def test_only_what_is_used(self, folder: Path) -> None:
-        kept = load_whisper(folder, [2]).state_dict()
+        kept = load_encoder(folder, [2]).state_dict()
         assert kept["encoder.embed_positions.weight"].shape == (150, WIDTH)
         assert {name.split(".")[2] for name in kept if name.startswith("encoder.layers.")} == {"0", "1"}
         assert not any(name.startswith("encoder.layer_norm.") for name in kept)
-        assert "encoder.layer_norm.weight" in load_whisper(folder, [FULL_LAYERS]).state_dict()
+        assert "encoder.layer_norm.weight" in load_encoder(folder, [FULL_LAYERS]).state_dict()
 
     def test_half_precision_tensors_load_strictly_into_float32(self, folder: Path, log_mel: Tensor) -> None:
-        trained = load_whisper(folder, [2, 3])
+        trained = load_encoder(folder, [2, 3])
         stored = {name: tensor.half() for name, tensor in trained.state_dict().items()}
         restored = build_backbone(trained.config)
         restored.load_state_dict(stored, strict=True)
@@ -182,7 +179,7 @@ class TestWeights:
             restored.load_state_dict(stored)
 
     def test_a_skeleton_without_memory_can_be_filled(self, folder: Path, log_mel: Tensor) -> None:
-        trained = load_whisper(folder, [3])
+        trained = load_encoder(folder, [3])
         with torch.device("meta"):
             skeleton = build_backbone(trained.config)
         skeleton.to_empty(device="cpu").load_state_dict(trained.state_dict())
@@ -200,22 +197,22 @@ class TestWeights:
 
 class TestFrozen:
     def test_stays_in_eval_mode_and_takes_no_gradient(self, folder: Path, log_mel: Tensor) -> None:
-        backbone = torch.nn.Sequential(load_whisper(folder, [2])).train()[0]
+        backbone = torch.nn.Sequential(load_encoder(folder, [2])).train()[0]
         assert not any(module.training for module in backbone.modules())
         assert not backbone(log_mel).requires_grad
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
     def test_any_float_input_is_cast_to_the_weights(self, folder: Path, log_mel: Tensor, dtype: torch.dtype) -> None:
-        backbone = load_whisper(folder, [2])
+        backbone = load_encoder(folder, [2])
         inputs = log_mel.to(dtype)
         with torch.inference_mode():
             assert torch.equal(backbone(inputs), backbone(inputs.float()))
 
     def test_attention_is_fused(self, folder: Path) -> None:
-        assert load_whisper(folder, [2]).encoder.config._attn_implementation == "sdpa"
+        assert load_encoder(folder, [2]).encoder.config._attn_implementation == "sdpa"
 
     def test_same_frames_in_any_batch(self, folder: Path, log_mel: Tensor) -> None:
-        backbone = load_whisper(folder, [2, 3, 4])
+        backbone = load_encoder(folder, [2, 3, 4])
         with torch.inference_mode():
             together = backbone(log_mel)
             for size in (1, 2, 4):
@@ -232,69 +229,51 @@ class TestRefused:
     @pytest.mark.parametrize("layers", [[0], [2, 5], [-1], []])
     def test_layers_that_do_not_exist(self, folder: Path, layers: list[int]) -> None:
         with pytest.raises(ModelError, match=r"layers \[.*\] asked for; this encoder has layers 1 to 4"):
-            load_whisper(folder, layers)
+            load_encoder(folder, layers)
 
     def test_another_family(self, broken: Path) -> None:
-        (broken / "config.json").write_text('{"model_type": "wav2vec2"}')
-        with pytest.raises(ModelError, match=r"config\.json: model_type is 'wav2vec2'; only 'whisper'"):
-            load_whisper(broken, [1])
+        (broken / "config.json").write_text('{"model_type": "bert"}')
+        with pytest.raises(
+            ModelError, match=r"config\.json: model_type is 'bert'; give an encoder .* whisper, wav2vec2"
+        ):
+            load_encoder(broken, [1])
 
     def test_a_config_without_a_size(self, broken: Path) -> None:
         values = json.loads((broken / "config.json").read_text())
         del values["d_model"]
         (broken / "config.json").write_text(json.dumps(values))
         with pytest.raises(ModelError, match=r"config\.json: key 'd_model' is missing"):
-            load_whisper(broken, [1])
+            load_encoder(broken, [1])
 
     def test_a_config_that_is_no_json(self, broken: Path) -> None:
         (broken / "config.json").write_text("{")
         with pytest.raises(ModelError, match=r"config\.json: not JSON"):
-            load_whisper(broken, [1])
+            load_encoder(broken, [1])
 
     @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
     def test_a_missing_file(self, broken: Path, name: str) -> None:
         (broken / name).unlink()
         (broken / "pytorch_model.bin").write_bytes(b"never unpickled")
         with pytest.raises(ModelError, match=f"broken: {name} is missing; give a folder .* with safetensors"):
-            load_whisper(broken, [1])
+            load_encoder(broken, [1])
 
     def test_a_truncated_file(self, broken: Path) -> None:
         content = (broken / "model.safetensors").read_bytes()
         (broken / "model.safetensors").write_bytes(content[:-100])
         with pytest.raises(ModelError, match=r"model\.safetensors: not a complete safetensors file"):
-            load_whisper(broken, [1])
+            load_encoder(broken, [1])
 
     def test_a_missing_tensor(self, broken: Path) -> None:
         tensors = encoder_tensors(broken)
         del tensors["layers.1.fc1.weight"]
         save_file(tensors, broken / "model.safetensors")
         with pytest.raises(ModelError, match=r"tensor layers\.1\.fc1\.weight is missing"):
-            load_whisper(broken, [2])
-        load_whisper(broken, [1])  # does not need it
+            load_encoder(broken, [2])
+        load_encoder(broken, [1])  # does not need it
 
     def test_a_tensor_of_another_shape(self, broken: Path) -> None:
         tensors = encoder_tensors(broken)
         tensors["embed_positions.weight"] = tensors["embed_positions.weight"][:100].clone()
         save_file(tensors, broken / "model.safetensors")
         with pytest.raises(ModelError, match=r"embed_positions\.weight is \(100, 32\); .* \(150, 32\)"):
-            load_whisper(broken, [1])
-
-    def test_neither_a_folder_nor_a_hub_id(self) -> None:
-        with pytest.raises(ModelError, match="no/such/folder: no such folder, and not a hub id"):
-            load_whisper("no/such/folder", [1])
-
-    def test_a_hub_that_cannot_be_reached(self, tmp_path: Path) -> None:
-        program = """
-from emoboost.backbone import load_whisper
-from emoboost.errors import ModelError
-try:
-    load_whisper("openai/whisper-base", [1])
-except ModelError as error:
-    print(error)
-"""
-        environment = {"PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-        completed = subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-        )
-        assert "openai/whisper-base: no such folder, and config.json cannot be fetched" in completed.stdout
-        assert "hf download openai/whisper-base config.json model.safetensors" in completed.stdout
+            load_encoder(broken, [1])

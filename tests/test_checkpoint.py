@@ -120,6 +120,15 @@ class TestIdentity:
         for name, digest in json.loads(text)["weights"].items():
             assert digest == hashlib.sha256((tiny_model.path / name).read_bytes()).hexdigest()
 
+    def test_bundled_models_keep_theirs(self) -> None:
+        """A release that knows more keys still writes the text that it reads, byte for byte."""
+        for name in bundled_models():
+            folder = find_model(name)
+            text = (folder.path / CONFIG).read_bytes()
+            assert folder.config.to_json().encode() == text
+            assert folder.identity == f"{name}@{hashlib.sha256(text).hexdigest()[:12]}"
+        assert find_model("whisper-base-emodb").identity == "whisper-base-emodb@67f61e4c98ca"
+
     @pytest.mark.parametrize("file", [TRAINED, FROZEN])
     def test_one_weight_bit(self, tiny_model: ModelFolder, tmp_path: Path, file: str) -> None:
         tensors = {name: load_file(tiny_model.path / name) for name in (TRAINED, FROZEN)}

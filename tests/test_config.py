@@ -18,6 +18,7 @@ from emoboost.config import (
     ModelConfig,
     SegmentConfig,
     SpectrogramBranchConfig,
+    WaveformConfig,
 )
 from emoboost.errors import ModelError
 
@@ -134,3 +135,64 @@ def test_refuses_what_is_no_json(text: str) -> None:
 def test_refuses_json_that_is_no_config(text: str) -> None:
     with pytest.raises(ModelError, match="schema_version is None"):
         ModelConfig.from_json(text)
+
+
+class TestInputOfTheEncoder:
+    WAVEFORM = WaveformConfig(
+        do_normalize=False,
+        conv_dim=(8, 8),
+        conv_kernel=(10, 3),
+        conv_stride=(5, 2),
+        conv_bias=True,
+        feat_extract_norm="layer",
+        feat_extract_activation="gelu",
+        hidden_act="gelu",
+        do_stable_layer_norm=True,
+        layer_norm_eps=1e-5,
+        num_conv_pos_embeddings=128,
+        num_conv_pos_embedding_groups=16,
+        num_buckets=320,
+        max_bucket_distance=800,
+    )
+    WAVLM = dataclasses.replace(DEFAULT, backbone=BackboneConfig(family="wavlm", waveform=WAVEFORM))
+
+    def test_only_what_it_reads_is_written(self) -> None:
+        for config, reads, other in ((DEFAULT, "log_mel", "waveform"), (self.WAVLM, "waveform", "log_mel")):
+            backbone = json.loads(config.to_json())["backbone"]
+            assert config.backbone.reads == reads
+            assert reads in backbone
+            assert other not in backbone
+
+    def test_round_trip(self) -> None:
+        parsed = ModelConfig.from_json(self.WAVLM.to_json())
+        assert parsed == self.WAVLM
+        assert parsed.to_json() == self.WAVLM.to_json()
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (
+                lambda v: v["backbone"].update(family="whisper"),
+                r"family 'whisper' do not go together",
+            ),
+            (lambda v: v["backbone"].pop("waveform"), r"key 'waveform' and family 'wavlm' do not go together"),
+            (
+                lambda v: v["backbone"].update(family="bert"),
+                r"family: 'bert' is none of 'whisper', 'wav2vec2'",
+            ),
+            (lambda v: v["backbone"]["waveform"].pop("conv_dim"), r"waveform: key 'conv_dim' is missing"),
+            (lambda v: v["backbone"]["waveform"].update(gain=1), r"waveform: unknown key 'gain'"),
+            (lambda v: v["backbone"]["waveform"].update(conv_dim=[8, "8"]), r"waveform: conv_dim\[1\]: expected int"),
+            (
+                lambda v: v["backbone"]["waveform"].update(feat_extract_norm="x"),
+                r"'x' is none of 'group', 'layer'",
+            ),
+            (lambda v: v["backbone"]["waveform"].update(do_normalize=1), r"do_normalize: expected bool, found 1"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_refuses_what_does_not_fit(self, change: Callable[[dict[str, Any]], object], message: str) -> None:
+        values = json.loads(self.WAVLM.to_json())
+        change(values)
+        with pytest.raises(ModelError, match=message):
+            ModelConfig.from_json(json.dumps(values), "m/config.json")

@@ -16,9 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 from scipy.sparse import csr_array
-from transformers import WhisperFeatureExtractor
+from transformers import Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
 
-from emoboost.config import MfccBranchConfig, MfccConfig, ModelConfig, SpectrogramBranchConfig
+from emoboost.config import (
+    BackboneConfig,
+    MfccBranchConfig,
+    MfccConfig,
+    ModelConfig,
+    SpectrogramBranchConfig,
+    WaveformConfig,
+)
 from emoboost.features import FeatureExtractor
 from emoboost.features.mfcc import Mfcc
 from emoboost.features.spectrum import mel_filters
@@ -57,6 +64,11 @@ def read_segment(clip: str) -> tuple[np.ndarray, np.ndarray]:
     return pair[0], pair[1]
 
 
+def whole(count: int) -> np.ndarray:
+    """Valid samples of so many segments that are not padded."""
+    return np.full(count, SAMPLES, np.int32)
+
+
 def features_of(segment: np.ndarray) -> dict[str, np.ndarray]:
     """All features of one segment, in float32, without pre-emphasis."""
     segments = segment[None].astype(np.float32)
@@ -86,7 +98,7 @@ class TestAgainstReferences:
 
     def test_equals_librosa_and_transformers(self, segments: tuple[np.ndarray, np.ndarray]) -> None:
         raw, emphasised = segments
-        found = EXTRACTOR(raw[None], emphasised[None])
+        found = EXTRACTOR(raw[None], emphasised[None], whole(1))
         references = self.references(raw, emphasised)
         assert found.keys() == references.keys()
         for name, reference in references.items():
@@ -256,7 +268,7 @@ SIGNALS = {
 @pytest.mark.parametrize("name", SIGNALS)
 def test_features_are_finite(name: str) -> None:
     segments = SIGNALS[name][None].astype(np.float32)
-    found = EXTRACTOR(segments, segments)
+    found = EXTRACTOR(segments, segments, whole(len(segments)))
     for feature, values in found.items():
         assert np.isfinite(values).all(), feature
     assert found["spectrogram"].min() >= 0
@@ -266,22 +278,23 @@ def test_features_are_finite(name: str) -> None:
 
 class TestEachSegmentByItself:
     RAW, EMPHASISED = (np.stack(kind) for kind in zip(*map(read_segment, CLIPS), strict=True))
-    ALONE = EXTRACTOR(RAW, EMPHASISED)
+    ALONE = EXTRACTOR(RAW, EMPHASISED, whole(len(CLIPS)))
 
     def test_a_quiet_segment_beside_a_loud_one(self) -> None:
         quiet, loud = 1e-4 * self.RAW[:1], 100 * self.RAW[1:2]
-        alone, beside = EXTRACTOR(quiet, quiet), EXTRACTOR(*[np.concatenate([quiet, loud])] * 2)
+        alone, beside = EXTRACTOR(quiet, quiet, whole(1)), EXTRACTOR(*[np.concatenate([quiet, loud])] * 2, whole(2))
         for name in EXTRACTOR.inputs:
             np.testing.assert_array_equal(alone[name][0], beside[name][0], err_msg=name)
 
     @settings(max_examples=15, deadline=None)
     @given(order=st.lists(st.integers(0, len(CLIPS) - 1), max_size=6), cut=st.integers(0, 6))
     def test_same_bits_in_any_order_and_batch(self, order: list[int], cut: int) -> None:
-        whole = EXTRACTOR(self.RAW[order], self.EMPHASISED[order])
-        parts = [EXTRACTOR(self.RAW[rows], self.EMPHASISED[rows]) for rows in (order[:cut], order[cut:])]
+        together = EXTRACTOR(self.RAW[order], self.EMPHASISED[order], whole(len(order)))
+        cuts = (order[:cut], order[cut:])
+        parts = [EXTRACTOR(self.RAW[rows], self.EMPHASISED[rows], whole(len(rows))) for rows in cuts]
         for name in EXTRACTOR.inputs:
-            np.testing.assert_array_equal(whole[name], self.ALONE[name][order], err_msg=name)
-            np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), whole[name], err_msg=name)
+            np.testing.assert_array_equal(together[name], self.ALONE[name][order], err_msg=name)
+            np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), together[name], err_msg=name)
 
     def test_a_worker_needs_no_heavy_import_and_gives_the_same_bits(self, tmp_path: Path) -> None:
         np.save(tmp_path / "raw.npy", self.RAW)
@@ -291,7 +304,8 @@ class TestEachSegmentByItself:
 import hashlib, pickle, sys
 import numpy as np
 extractor = pickle.load(open("extractor.pickle", "rb"))
-features = extractor(np.load("raw.npy"), np.load("emphasised.npy"))
+raw = np.load("raw.npy")
+features = extractor(raw, np.load("emphasised.npy"), np.full(len(raw), 48_000, np.int32))
 heavy = {"torch", "transformers", "librosa", "numba", "pandas", "scipy.signal"} & sys.modules.keys()
 print(sorted(heavy), *(hashlib.sha256(features[name].tobytes()).hexdigest() for name in extractor.inputs))
 """
@@ -319,20 +333,18 @@ def test_only_what_the_model_reads(
     extractor = FeatureExtractor.from_config(config)
     segments = np.zeros((2, SAMPLES), np.float32)
     assert extractor.inputs == inputs
-    assert tuple(extractor(segments, segments)) == inputs
+    assert tuple(extractor(segments, segments, whole(2))) == inputs
 
 
 def test_shapes_with_and_without_segments() -> None:
     shapes = {"mfcc": (300, 40), "spectrogram": (300, 200), "log_mel": (80, 300)}
     for count in (0, 1, 3):
         segments = np.zeros((count, SAMPLES), np.float32)
-        found = EXTRACTOR(segments, segments)
+        found = EXTRACTOR(segments, segments, whole(len(segments)))
         assert {name: values.shape for name, values in found.items()} == {
             name: (count, *shape) for name, shape in shapes.items()
         }
-    for name, shape in shapes.items():
-        assert EXTRACTOR.empty(name).shape == (0, *shape)
-        assert EXTRACTOR.empty(name).dtype == np.float16
+        assert {values.dtype for values in found.values()} == {np.dtype(np.float16)}
 
 
 @pytest.mark.parametrize(
@@ -349,10 +361,97 @@ def test_shapes_with_and_without_segments() -> None:
 )
 def test_other_shapes_are_refused(raw: np.ndarray, emphasised: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        EXTRACTOR(raw.astype(np.float32), emphasised.astype(np.float32))
+        EXTRACTOR(raw.astype(np.float32), emphasised.astype(np.float32), whole(len(raw)))
 
 
 def test_another_dtype_is_refused() -> None:
     segments = np.zeros((1, SAMPLES))
     with pytest.raises(ValueError, match=r"raw is float64 .* expected float32"):
-        EXTRACTOR(segments, segments)
+        EXTRACTOR(segments, segments, whole(1))
+
+
+@pytest.mark.parametrize(
+    "valid",
+    [np.array([0]), np.array([SAMPLES + 1]), np.array([1, 2]), np.array([1.0])],
+    ids=["none", "too many", "two of one", "float"],
+)
+def test_other_counts_of_valid_samples_are_refused(valid: np.ndarray) -> None:
+    segments = np.zeros((1, SAMPLES), np.float32)
+    kind = valid.dtype if valid.dtype == float else np.int32
+    with pytest.raises(ValueError, match=r"valid is .*; expected int32 of shape \(1,\) from 1 to 48000"):
+        EXTRACTOR(segments, segments, valid.astype(kind))
+
+
+WAVEFORM = WaveformConfig(
+    do_normalize=True,
+    conv_dim=(16,) * 7,
+    conv_kernel=(10, 3, 3, 3, 3, 2, 2),
+    conv_stride=(5, 2, 2, 2, 2, 2, 2),
+    conv_bias=False,
+    feat_extract_norm="group",
+    feat_extract_activation="gelu",
+    hidden_act="gelu",
+    do_stable_layer_norm=False,
+    layer_norm_eps=1e-5,
+    num_conv_pos_embeddings=16,
+    num_conv_pos_embedding_groups=4,
+)
+
+
+class TestWaveform:
+    """The input of wav2vec 2.0, HuBERT and WavLM."""
+
+    def extractor(self, *, do_normalize: bool) -> FeatureExtractor:
+        backbone = BackboneConfig(family="wav2vec2", waveform=dataclasses.replace(WAVEFORM, do_normalize=do_normalize))
+        alone = dataclasses.replace(CONFIG, backbone=backbone, mfcc_branch=None, spectrogram_branch=None)
+        return FeatureExtractor.from_config(alone)
+
+    def prepare(self, clip: str, seconds: float, *, do_normalize: bool) -> tuple[np.ndarray, np.ndarray, int]:
+        """Ours and transformers' of the clip's first seconds, and the number of valid samples."""
+        waveform, _ = soundfile.read(AUDIO / clip, dtype="float32")
+        waveform = waveform[: min(SAMPLES, int(seconds * RATE))] + np.float32(0.01)  # not free of DC by chance
+        raw = np.zeros((1, SAMPLES), np.float32)
+        raw[0, : len(waveform)] = waveform
+        valid = np.array([len(waveform)], np.int32)
+        found = self.extractor(do_normalize=do_normalize)(raw, raw, valid)
+        assert set(found) == {"waveform"}
+        theirs = Wav2Vec2FeatureExtractor(do_normalize=do_normalize, return_attention_mask=True)(
+            waveform, sampling_rate=RATE, padding="max_length", max_length=SAMPLES, return_tensors="np"
+        )
+        return found["waveform"][0], theirs["input_values"][0], len(waveform)
+
+    @pytest.mark.parametrize("do_normalize", [True, False])
+    @pytest.mark.parametrize("seconds", [0.3, 1.7, 3.0])
+    @pytest.mark.parametrize("clip", CLIPS)
+    def test_equals_transformers(self, clip: str, seconds: float, do_normalize: bool) -> None:
+        found, reference, valid = self.prepare(clip, seconds, do_normalize=do_normalize)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, reference, rtol=1e-6, atol=1e-6)
+        assert not found[valid:].any()  # exactly
+
+    @pytest.mark.parametrize(("valid", "value"), [(1, 0.7), (100, 0.0), (SAMPLES, -0.25)])
+    def test_constants_become_silence(self, valid: int, value: float) -> None:
+        raw = np.zeros((1, SAMPLES), np.float32)
+        raw[0, :valid] = value
+        found = self.extractor(do_normalize=True)(raw, raw, np.array([valid], np.int32))["waveform"]
+        np.testing.assert_allclose(found, 0, atol=1e-3)
+
+    def test_same_bits_in_any_batch_and_nothing_is_changed(self) -> None:
+        raw = np.stack([read_segment(clip)[0] for clip in CLIPS])
+        before, valid = raw.copy(), np.array([20_000, 40_000, SAMPLES, 5], np.int32)
+        extractor = pickle.loads(pickle.dumps(self.extractor(do_normalize=True)))
+        together = extractor(raw, raw, valid)["waveform"]
+        for row in range(len(CLIPS)):
+            alone = extractor(raw[row : row + 1], raw[row : row + 1], valid[row : row + 1])["waveform"]
+            np.testing.assert_array_equal(alone[0], together[row])
+        np.testing.assert_array_equal(raw, before)
+
+    def test_only_what_the_model_reads(self) -> None:
+        extractor = FeatureExtractor.from_config(
+            dataclasses.replace(CONFIG, backbone=BackboneConfig(family="hubert", waveform=WAVEFORM))
+        )
+        assert extractor.inputs == ("mfcc", "spectrogram", "waveform")
+        segments = np.zeros((0, SAMPLES), np.float32)
+        found = extractor(segments, segments, whole(0))
+        assert tuple(found) == extractor.inputs
+        assert found["waveform"].shape == (0, SAMPLES)

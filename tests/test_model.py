@@ -14,7 +14,7 @@ from torchvision.models import alexnet
 from torchvision.transforms.v2 import functional as image_functional
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from emoboost.backbone import whisper_config
+from emoboost.backbone.whisper import whisper_config
 from emoboost.config import BackboneConfig, EnhancementConfig, MfccBranchConfig, ModelConfig, SpectrogramBranchConfig
 from emoboost.features import FeatureExtractor
 from emoboost.model import (

@@ -33,7 +33,7 @@ def test_equals_segment_and_extractor_on_each_clip(prepare: Preparation, clips: 
         samples = samples_of(clip)
         cut = segment(samples, prepare.segments)
         rows = slice(first, first + len(cut.valid))
-        for name, values in prepare.extractor(cut.waveforms, cut.emphasised).items():
+        for name, values in prepare.extractor(cut.waveforms, cut.emphasised, cut.valid).items():
             np.testing.assert_array_equal(prepared.inputs[name][rows], values)
         np.testing.assert_array_equal(prepared.valid[rows], cut.valid)
         np.testing.assert_array_equal(prepared.starts[rows], cut.starts)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from emoboost.backbone import Backbone
 from emoboost.checkpoint import ModelFolder, save_model
 from emoboost.config import (
     BackboneConfig,
@@ -34,19 +35,22 @@ def tiny_config(**changes: object) -> ModelConfig:
     return ModelConfig(**{**values, **changes})
 
 
-def save_tiny_model(folder: Path, seed: int = 2) -> ModelFolder:
+def save_tiny_model(folder: Path, seed: int = 2, encoder: Backbone | None = None, deviation: float = 2) -> ModelFolder:
     """Write such a model; its answers differ from clip to clip, so that a mix-up shows.
 
-    The last layer is shifted and scaled until the logits of the example have mean 0 and deviation 2 in every class.
+    The encoder is a random Whisper unless one is given. The last layer is shifted and scaled until the logits of the
+    example have mean 0 and that deviation in every class.
     """
     torch.manual_seed(seed)
-    network = MsEmoBoost(tiny_config()).eval()
+    network = MsEmoBoost(tiny_config(**({"backbone": encoder.config} if encoder else {}))).eval()
+    if encoder is not None:
+        network.frozen.backbone.load_state_dict(encoder.state_dict())
     clips = sorted((REPOSITORY / "examples/audio").glob("*/*.flac"))
     prepared = preparation_for(network.config)([Utterance(str(clip), str(clip)) for clip in clips])
     inputs = {name: torch.from_numpy(values).float() for name, values in prepared.inputs.items()}
     with torch.inference_mode():
         logits = network(inputs, torch.from_numpy(prepared.valid)).logits
-        mean, scale = logits.mean(0), 2 / logits.std(0)
+        mean, scale = logits.mean(0), deviation / logits.std(0)
         classify = network.head.classify
         classify.weight.mul_(scale[:, None])
         classify.bias.copy_((classify.bias - mean) * scale)

@@ -1,4 +1,4 @@
-"""From a segment's samples to what the model reads: MFCC, log spectrogram, log-mel.
+"""From a segment's samples to what the model reads: MFCC, log spectrogram, and log-mel or waveform.
 
 Only numpy and scipy are needed once a `FeatureExtractor` exists; librosa builds its filter banks.
 """
