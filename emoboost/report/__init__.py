@@ -1,0 +1,8 @@
+"""An evaluation as a folder that people and programs can read (docs/evaluation.md)."""
+
+from emoboost.report.encoders import encoders_rows, encoders_table
+from emoboost.report.figures import figures_of
+from emoboost.report.predictions import predictions_table
+from emoboost.report.writing import write_report
+
+__all__ = ["encoders_rows", "encoders_table", "figures_of", "predictions_table", "write_report"]
