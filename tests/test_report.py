@@ -27,7 +27,7 @@ from emoboost.report import encoders_rows, encoders_table, figures_of, predictio
 from emoboost.report.markdown import escaped, markdown_table
 from emoboost.report.page import html_table
 from emoboost.report.published import published_for
-from emoboost.report.tables import variants_table
+from emoboost.report.tables import differences_table, speakers_table, systems_table, variants_table
 from emoboost.report.wording import points, points_span, probability
 
 HOSTILE = '<script>alert("1")</script>'
@@ -497,8 +497,26 @@ class TestTables:
         assert [row[0] for row in table.rows] == list(SKILL)
         first = figures["variants"]["both"]
         assert table.rows[0][1] == f"{100 * first['wa']:.1f}"
-        assert table.rows[0][6] == "2,072,413"
-        assert table.rows[3][7:] == ["–"] * 5
+        assert table.rows[0][-1] == "2,072,413"
+
+    def test_differences_are_those_of_the_figures(self, figures: dict[str, Any]) -> None:
+        table = differences_table(figures)
+        assert [row[0] for row in table.rows] == [title for title in SKILL if title != "encoder alone"]
+        expected = 100 * figures["variants"]["both"]["difference"]["ua"]
+        assert float(table.rows[0][3].replace("−", "-")) == pytest.approx(expected, abs=0.05)
+
+    def test_published_figures_keep_their_digits(self, figures: dict[str, Any]) -> None:
+        shown = {row[0]: list(row[4:]) for row in systems_table(figures).rows}
+        assert shown["MS-EmoBoost, wav2vec 2.0 Base"] == ["92.45", "92.62"]
+        assert shown["HuMP-CAT"] == ["88.69", "–"]
+        assert shown["this evaluation: both"] == [f"{100 * figures[name]:.1f}" for name in ("wa", "ua")]
+
+    def test_very_many_speakers_are_cut(self, figures: dict[str, Any]) -> None:
+        many = [{"speaker": f"s{n}", "utterances": 1, "wa": (n * 37 % 150) / 150, "ua": 0.5} for n in range(150)]
+        variant = {**figures["variants"]["both"], "per_speaker": many}
+        table = speakers_table({**figures, "variants": {"both": variant}})
+        assert table.caption.startswith("The 100 of 150 speakers")
+        assert [row[2] for row in table.rows] == [f"{100 * n / 150:.1f}" for n in range(100)]
 
     def test_encoders(self, evaluation: Evaluation) -> None:
         other = replace(evaluation, encoder="HuBERT <Base>", leaky=True)

@@ -27,7 +27,7 @@ def plot_reliability(curves: Mapping[str, Reliability], title: str) -> "Figure":
         filled = bins.count > 0
         style = {"color": COLOURS[number], "label": plain(name)}
         marker = "os^Dv"[number % 5]
-        upper.plot(100 * bins.confidence[filled], 100 * bins.accuracy[filled], marker=marker, **style)
+        upper.plot(100 * bins.confidence[filled], 100 * bins.accuracy[filled], marker=marker, clip_on=False, **style)
         middles = 100 * (np.arange(len(bins.count)) + 0.5) / len(bins.count)
         lower.bar(middles + (number - (len(curves) - 1) / 2) * width, bins.count, width, **style)
     upper.set_ylabel("labels that are right (%)")

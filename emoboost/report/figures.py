@@ -27,6 +27,8 @@ from emoboost.report.published import published_for
 FORMAT = "1"
 BASELINE = "encoder alone"
 """Title of the variant that differences are taken from."""
+OWN = "this report"
+"""Source of the rows in `systems` that are this evaluation's."""
 COVERAGES = tuple(tenth / 10 for tenth in range(1, 11))
 MOST_ERRORS = 15
 FEWEST_VECTORS = 10
@@ -296,7 +298,7 @@ def _systems(evaluation: Evaluation, variants: Mapping[str, Mapping[str, Any]]) 
             "ua": variant["ua"],
             "protocol": f"{evaluation.protocol}: {evaluation.protocol_description}",
             "leaky": bool(evaluation.leaky),
-            "source": "this report",
+            "source": OWN,
         }
         for title, variant in variants.items()
         if title in (headline_of(evaluation), BASELINE)

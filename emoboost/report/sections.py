@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from emoboost.report import tables
 from emoboost.report.blocks import Block, Bullets, Notice, Paragraph, Picture, Section
-from emoboost.report.figures import BASELINE
+from emoboost.report.figures import BASELINE, OWN
 from emoboost.report.tables import Figures
 
 LEAKY = Notice(
@@ -18,6 +18,12 @@ MEANINGS = (
     "test utterances of all folds together (pooled), then averaged over seeds. Intervals are 95 % bootstrap intervals "
     "that resample test speakers: they show how far other speakers could move a figure, not another corpus, language "
     "or recording condition."
+)
+DIFFERENCES = (
+    f"Differences are from {BASELINE}, in percentage points, with paired bootstrap intervals over speakers on the "
+    "means over seeds: an interval that includes 0 means that no difference can be claimed. McNemar's exact test "
+    "compares the two labels of each utterance, for each seed; it takes utterances as independent, which those of "
+    "one speaker are not, so trust the interval more."
 )
 
 
@@ -49,7 +55,7 @@ def _sections(figures: Figures, pictures: Mapping[str, Sequence[Picture]]) -> It
     )
     if figures["remarks"]:
         yield "Remarks", [Bullets(figures["remarks"])]
-    yield "Variants", [tables.variants_table(figures), Paragraph(_differences(figures)), tables.seeds_table(figures)]
+    yield "Variants", _variants(figures)
     yield "Other systems", _systems(figures)
     yield "Classes", [tables.recall_table(figures), *pictures["confusion"]]
     yield (
@@ -88,15 +94,11 @@ def _sections(figures: Figures, pictures: Mapping[str, Sequence[Picture]]) -> It
     yield "Provenance", [tables.provenance_table(figures)]
 
 
-def _differences(figures: Figures) -> str:
-    if BASELINE not in figures["variants"] or len(figures["variants"]) == 1:
-        return f"No variant is named {BASELINE}, so no differences are given."
-    return (
-        f"Differences are from {BASELINE}, in percentage points, with paired bootstrap intervals over speakers on the "
-        "means over seeds: an interval that includes 0 means that no difference can be claimed. McNemar's exact test "
-        "compares the two labels of each utterance, for each seed; it takes utterances as independent, which those of "
-        "one speaker are not, so trust the interval more."
-    )
+def _variants(figures: Figures) -> list[Block]:
+    blocks: list[Block] = [tables.variants_table(figures)]
+    if any(variant["difference"] for variant in figures["variants"].values()):
+        blocks += [tables.differences_table(figures), Paragraph(DIFFERENCES)]
+    return [*blocks, tables.seeds_table(figures)]
 
 
 def _systems(figures: Figures) -> list[Block]:
@@ -104,7 +106,7 @@ def _systems(figures: Figures) -> list[Block]:
         "Leaky means that test speakers were heard in training or that the epoch was chosen on the test fold. Compare "
         "only rows whose protocols match; a row that does not state its protocol cannot be compared."
     )
-    if all(row["source"] == "this report" for row in figures["systems"]):
+    if all(row["source"] == OWN for row in figures["systems"]):
         text = "No published figures are kept for this corpus."
     return [tables.systems_table(figures), Paragraph(text)]
 

@@ -1,9 +1,11 @@
 """The tables of a report, from the content of report.json."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 from emoboost.report.blocks import Table
+from emoboost.report.figures import BASELINE, OWN
 from emoboost.report.wording import (
     NOTHING,
     number,
@@ -17,6 +19,7 @@ from emoboost.report.wording import (
 
 Figures = Mapping[str, Any]
 INTERVAL = "95 % interval"
+MOST_SPEAKERS = 100
 
 
 def headline_table(figures: Figures) -> Table:
@@ -47,39 +50,56 @@ def setup_table(figures: Figures) -> Table:
 
 def variants_table(figures: Figures) -> Table:
     """The paper's Tables 3 and 4: with and without the two kinds of guidance, and without attention."""
-    rows = []
-    for title, variant in figures["variants"].items():
-        difference = variant["difference"] or {}
-        parameters = variant["parameters"]
-        rows.append(
-            [
-                title,
-                percent(variant["wa"]),
-                span(variant["wa_interval"]),
-                percent(variant["ua"]),
-                span(variant["ua_interval"]),
-                percent(variant["macro_f1"]),
-                NOTHING if parameters is None else f"{parameters:,}",
-                points(difference.get("wa")),
-                points_span(difference.get("wa_interval")),
-                points(difference.get("ua")),
-                points_span(difference.get("ua_interval")),
-                " / ".join(map(probability, difference.get("mcnemar_p", []))) or NOTHING,
-            ]
-        )
-    head = ["variant", "WA (%)", INTERVAL, "UA (%)", INTERVAL, "macro-F1 (%)", "trained parameters"]
-    head += ["WA, difference (points)", INTERVAL, "UA, difference (points)", INTERVAL, "McNemar p, each seed"]
-    return Table("Tables 3 and 4 of the paper: what each part brings", head, rows)
+    rows = [
+        [
+            title,
+            percent(variant["wa"]),
+            span(variant["wa_interval"]),
+            percent(variant["ua"]),
+            span(variant["ua_interval"]),
+            percent(variant["macro_f1"]),
+            span(variant["macro_f1_interval"]),
+            NOTHING if variant["parameters"] is None else f"{variant['parameters']:,}",
+        ]
+        for title, variant in figures["variants"].items()
+    ]
+    head = ["variant", "WA (%)", INTERVAL, "UA (%)", INTERVAL, "macro-F1 (%)", INTERVAL, "trained parameters"]
+    return Table("Tables 3 and 4 of the paper: what each part brings, pooled, mean over seeds", head, rows)
+
+
+def differences_table(figures: Figures) -> Table:
+    """What each variant of the same tables gains over the encoder alone."""
+    rows = [
+        [
+            title,
+            points(difference["wa"]),
+            points_span(difference["wa_interval"]),
+            points(difference["ua"]),
+            points_span(difference["ua_interval"]),
+            " / ".join(map(probability, difference["mcnemar_p"])),
+        ]
+        for title, variant in figures["variants"].items()
+        if (difference := variant["difference"]) is not None
+    ]
+    head = ["variant", "WA (points)", INTERVAL, "UA (points)", INTERVAL, "McNemar p, each seed"]
+    return Table(f"Tables 3 and 4 of the paper: difference from {BASELINE}", head, rows)
 
 
 def systems_table(figures: Figures) -> Table:
     """The paper's Table 2: against other systems, each with its protocol."""
     rows = [
-        [row["system"], row["protocol"], yes_no(row["leaky"]), row["source"], percent(row["wa"]), percent(row["ua"])]
+        [row["system"], row["protocol"], yes_no(row["leaky"]), row["source"], *_as_published(row)]
         for row in figures["systems"]
     ]
     head = ["system", "protocol", "leaky", "source", "WA (%)", "UA (%)"]
     return Table("Table 2 of the paper: other systems on this corpus", head, rows, texts=4)
+
+
+def _as_published(row: Mapping[str, Any]) -> list[str]:
+    """WA and UA with the digits that the source gives, at most two."""
+    if row["source"] == OWN:
+        return [percent(row["wa"]), percent(row["ua"])]
+    return [NOTHING if value is None else f"{round(100 * value, 2)}" for value in (row["wa"], row["ua"])]
 
 
 def recall_table(figures: Figures) -> Table:
@@ -124,13 +144,15 @@ def folds_table(figures: Figures) -> Table:
 
 
 def speakers_table(figures: Figures) -> Table:
-    """Each test speaker of the first variant."""
-    rows = [
-        [row["speaker"], f"{row['utterances']:,}", percent(row["wa"]), percent(row["ua"])]
-        for row in figures["variants"][figures["variant"]]["per_speaker"]
-    ]
+    """Each test speaker of the first variant; of very many, those with the lowest WA."""
+    found = figures["variants"][figures["variant"]]["per_speaker"]
+    which = "Each speaker"
+    if len(found) > MOST_SPEAKERS:
+        which = f"The {MOST_SPEAKERS} of {len(found):,} speakers with the lowest WA"
+        found = sorted(found, key=itemgetter("wa"))[:MOST_SPEAKERS]
+    rows = [[row["speaker"], f"{row['utterances']:,}", percent(row["wa"]), percent(row["ua"])] for row in found]
     head = ["speaker", "utterances", "WA (%)", "UA (%)"]
-    return Table(f"Each speaker, {figures['variant']}, mean over seeds", head, rows)
+    return Table(f"{which}, {figures['variant']}, mean over seeds", head, rows)
 
 
 def seeds_table(figures: Figures) -> Table:
