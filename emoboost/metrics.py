@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,31 +22,56 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndar
 
 def weighted_accuracy(counts: np.ndarray) -> float:
     """WA: correct of all (scikit-learn's `accuracy_score`), in [0, 1]."""
-    return float(np.trace(counts) / counts.sum())
+    return float(_weighted_accuracies(counts))
 
 
 def unweighted_accuracy(counts: np.ndarray) -> float:
     """UA: mean recall of the classes that occur (scikit-learn's `balanced_accuracy_score`), in [0, 1]."""
-    support = counts.sum(axis=1)
-    present = support > 0
-    return float((np.diag(counts)[present] / support[present]).mean())
+    return float(_unweighted_accuracies(counts))
 
 
 def recalls(counts: np.ndarray) -> np.ndarray:
-    """Recall of each class (scikit-learn's `recall_score(average=None)`): (classes,) float64, NaN where none occurs."""
-    support = counts.sum(axis=1)
+    """Recall of each class (scikit-learn's `recall_score(average=None)`): (..., classes), NaN where none occurs.
+
+    Args:
+        counts: (..., classes, classes), any number of confusion matrices.
+    """
     with np.errstate(invalid="ignore"):
-        return np.where(support > 0, np.diag(counts) / support, np.nan)
+        return np.asarray(np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis=-1))
 
 
 def macro_f1(counts: np.ndarray) -> float:
     """Mean F1 of the classes that occur in truth or prediction (scikit-learn's `f1_score(average="macro")`)."""
-    both = counts.sum(axis=1) + counts.sum(axis=0)
-    present = both > 0
-    return float((2 * np.diag(counts)[present] / both[present]).mean())
+    return float(_macro_f1s(counts))
 
 
-def speaker_intervals(
+def _weighted_accuracies(counts: np.ndarray) -> np.ndarray:
+    """(..., classes, classes) -> (...)."""
+    return np.asarray(np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1)))
+
+
+def _unweighted_accuracies(counts: np.ndarray) -> np.ndarray:
+    return np.asarray(np.nanmean(recalls(counts), axis=-1))
+
+
+def _macro_f1s(counts: np.ndarray) -> np.ndarray:
+    both = counts.sum(axis=-1) + counts.sum(axis=-2)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nanmean(2 * np.diagonal(counts, axis1=-2, axis2=-1) / both, axis=-1))
+
+
+_FIGURES = {"wa": _weighted_accuracies, "ua": _unweighted_accuracies, "macro_f1": _macro_f1s}
+
+
+class Estimate(NamedTuple):
+    """A figure, and how far it could be off with other speakers."""
+
+    value: float
+    interval: tuple[float, float] | None
+    """2.5th and 97.5th percentile of the bootstrap; None with fewer than two speakers."""
+
+
+def speaker_bootstrap(
     truth: np.ndarray,
     predicted: np.ndarray,
     speakers: Sequence[str],
@@ -53,26 +79,31 @@ def speaker_intervals(
     *,
     draws: int = 2_000,
     seed: int = 0,
-) -> dict[str, tuple[float, float]]:
-    """Bootstrap 95 % intervals of WA and UA that resample speakers, whose utterances stand or fall together.
+) -> dict[str, Estimate]:
+    """Pooled WA, UA and macro-F1, mean over seeds, with 95 % intervals that resample speakers.
+
+    Whole speakers are drawn, because their utterances stand or fall together; one draw serves all seeds.
 
     Args:
         truth: (n,) class numbers.
-        predicted: (n,) class numbers.
+        predicted: (n,) or (seeds, n) class numbers.
         speakers: (n,) who speaks.
         classes: how many classes there are.
         draws: bootstrap samples.
         seed: of the draws.
 
     Returns:
-        `wa` and `ua`, each with its 2.5th and 97.5th percentile, in [0, 1].
+        `wa`, `ua` and `macro_f1`, in [0, 1].
     """
-    drawn = _drawn_counts(_by_speaker(truth, predicted, speakers, classes), draws, seed)
-    figures = {"wa": [weighted_accuracy(c) for c in drawn], "ua": [unweighted_accuracy(c) for c in drawn]}
-    return {name: _percentiles(values) for name, values in figures.items()}
+    tables = _by_speaker(truth, predicted, speakers, classes)
+    drawn = _drawn_counts(tables, draws, seed)
+    return {
+        name: Estimate(float(figure(tables.sum(axis=0)).mean()), _interval(figure(drawn).mean(axis=-1), len(tables)))
+        for name, figure in _FIGURES.items()
+    }
 
 
-def paired_difference(
+def paired_bootstrap(
     truth: np.ndarray,
     first: np.ndarray,
     second: np.ndarray,
@@ -81,17 +112,31 @@ def paired_difference(
     *,
     draws: int = 2_000,
     seed: int = 0,
-) -> tuple[float, tuple[float, float]]:
-    """UA of `second` minus UA of `first` on the same utterances, with a paired bootstrap over speakers.
+) -> dict[str, Estimate]:
+    """Figures of `second` minus those of `first` on the same utterances and the same draws of speakers.
+
+    Args:
+        truth: (n,) class numbers.
+        first: (n,) or (seeds, n) class numbers.
+        second: likewise.
+        speakers: (n,) who speaks.
+        classes: how many classes there are.
+        draws: bootstrap samples.
+        seed: of the draws.
 
     Returns:
-        The difference, and its 2.5th and 97.5th percentile: one that excludes zero is a difference beyond chance.
+        `wa`, `ua` and `macro_f1`: differences of the means over seeds. An interval that excludes zero is a difference
+        beyond the chance of who was recorded.
     """
-    tables = [_by_speaker(truth, predicted, speakers, classes) for predicted in (first, second)]
-    before, after = (_drawn_counts(table, draws, seed) for table in tables)
-    differences = [unweighted_accuracy(b) - unweighted_accuracy(a) for a, b in zip(before, after, strict=True)]
-    whole = [unweighted_accuracy(table.sum(axis=0)) for table in tables]
-    return whole[1] - whole[0], _percentiles(differences)
+    before, after = (_by_speaker(truth, predicted, speakers, classes) for predicted in (first, second))
+    drawn_before, drawn_after = (_drawn_counts(tables, draws, seed) for tables in (before, after))
+    return {
+        name: Estimate(
+            float(figure(after.sum(axis=0)).mean() - figure(before.sum(axis=0)).mean()),
+            _interval(figure(drawn_after).mean(axis=-1) - figure(drawn_before).mean(axis=-1), len(before)),
+        )
+        for name, figure in _FIGURES.items()
+    }
 
 
 def mcnemar(truth: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
@@ -153,17 +198,24 @@ def risk_coverage(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.ndar
 
 
 def _by_speaker(truth: np.ndarray, predicted: np.ndarray, speakers: Sequence[str], classes: int) -> np.ndarray:
+    """(speakers, seeds, classes, classes): the confusion of each speaker and seed."""
     names, number = np.unique(np.array(speakers), return_inverse=True)
-    return np.stack([confusion(truth[number == n], predicted[number == n], classes) for n in range(len(names))])
+    runs = np.atleast_2d(predicted)
+    counts = np.zeros((len(names), len(runs), classes, classes), np.int64)
+    for run, labels in enumerate(runs):
+        np.add.at(counts[:, run], (number, truth, labels), 1)
+    return counts
 
 
 def _drawn_counts(by_speaker: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """(draws, classes, classes): confusion of as many speakers as there are, drawn with replacement."""
+    """(draws, seeds, classes, classes): confusion of as many speakers as there are, drawn with replacement."""
     speakers = len(by_speaker)
     chosen = np.random.default_rng(seed).multinomial(speakers, np.full(speakers, 1 / speakers), size=draws)
     return np.tensordot(chosen, by_speaker, axes=1)
 
 
-def _percentiles(values: Sequence[float]) -> tuple[float, float]:
+def _interval(values: np.ndarray, speakers: int) -> tuple[float, float] | None:
+    if speakers < 2:
+        return None
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)

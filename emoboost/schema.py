@@ -96,6 +96,24 @@ def labels_schema(classes: Sequence[str], carried: pa.Schema) -> pa.Schema:
     return pa.schema([*fields, *carried])
 
 
+def predictions_schema(classes: Sequence[str]) -> pa.Schema:
+    """The schema of a report's test predictions.
+
+    Args:
+        classes: in the evaluation's order.
+    """
+    return pa.schema(
+        [
+            pa.field("utterance_id", pa.string()),
+            pa.field("fold", pa.string()),
+            pa.field("seed", pa.int64()),
+            pa.field("label", pa.string()),
+            *(pa.field(probability_column(name), pa.float64()) for name in classes),
+            pa.field("truth", pa.string()),
+        ]
+    )
+
+
 def labels_table(
     planned: pa.Table,
     outcomes: Sequence[Outcome],

@@ -1,6 +1,7 @@
 """The field's figures against scikit-learn, scipy and plain loops."""
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,11 +15,11 @@ from emoboost.metrics import (
     confusion,
     macro_f1,
     mcnemar,
-    paired_difference,
+    paired_bootstrap,
     recalls,
     reliability,
     risk_coverage,
-    speaker_intervals,
+    speaker_bootstrap,
     unweighted_accuracy,
     weighted_accuracy,
 )
@@ -59,41 +60,74 @@ def labelled() -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
     return truth, good, fair, [f"s{n}" for n in random.integers(0, 8, 300)]
 
 
-class TestIntervals:
-    def test_equal_a_plain_bootstrap(self, labelled: tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]) -> None:
-        """Another program and another seed: percentiles of 4,000 draws agree within their own error."""
+Labelled = tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]
+
+
+def plain_bootstrap(speakers: list[str], figure: Callable[[np.ndarray], float], draws: int) -> tuple[float, float]:
+    """Percentiles of a figure of row numbers: speakers drawn one by one, and their rows put together."""
+    random = np.random.default_rng(1)
+    rows = {name: np.flatnonzero(np.array(speakers) == name) for name in sorted(set(speakers))}
+    values = [figure(np.concatenate([rows[n] for n in random.choice(list(rows), len(rows))])) for _ in range(draws)]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return low, high
+
+
+class TestBootstrap:
+    def test_equals_a_plain_one(self, labelled: Labelled) -> None:
+        """Another program and another seed: percentiles agree within their own error."""
         truth, good, _, speakers = labelled
-        found = speaker_intervals(truth, good, speakers, 4, draws=4_000)
-        random = np.random.default_rng(1)
-        rows = {name: np.flatnonzero(np.array(speakers) == name) for name in sorted(set(speakers))}
-        scores = []
-        for _ in range(4_000):
-            drawn = np.concatenate([rows[name] for name in random.choice(list(rows), len(rows))])
-            scores.append((truth[drawn] == good[drawn]).mean())
-        assert found["wa"] == pytest.approx(np.percentile(scores, [2.5, 97.5]), abs=0.01)
-        assert found["ua"][0] < balanced_accuracy_score(truth, good) < found["ua"][1]
+        found = speaker_bootstrap(truth, good, speakers, 4, draws=4_000)
+        expected = plain_bootstrap(speakers, lambda rows: float((truth[rows] == good[rows]).mean()), 4_000)
+        assert found["wa"].interval == pytest.approx(expected, abs=0.01)
+        expected = plain_bootstrap(speakers, lambda rows: balanced_accuracy_score(truth[rows], good[rows]), 500)
+        assert found["ua"].interval == pytest.approx(expected, abs=0.02)
+        assert found["wa"].value == pytest.approx(accuracy_score(truth, good))
+        assert found["ua"].value == pytest.approx(balanced_accuracy_score(truth, good))
+        assert found["macro_f1"].value == pytest.approx(f1_score(truth, good, average="macro"))
+
+    def test_seeds_share_the_draw(self, labelled: Labelled) -> None:
+        """The interval is that of the mean over seeds: drawing anew for each seed would make it too narrow."""
+        truth, good, fair, speakers = labelled
+
+        def mean(rows: np.ndarray) -> float:
+            return float(np.mean([(truth[rows] == predicted[rows]).mean() for predicted in (good, fair)]))
+
+        found = speaker_bootstrap(truth, np.stack([good, fair]), speakers, 4, draws=4_000)["wa"]
+        assert found.value == pytest.approx(mean(np.arange(300)))
+        assert found.interval == pytest.approx(plain_bootstrap(speakers, mean, 4_000), abs=0.01)
+        twice = speaker_bootstrap(truth, np.stack([good, good]), speakers, 4)
+        assert twice == speaker_bootstrap(truth, good, speakers, 4)
 
     def test_speakers_stand_or_fall_together(self) -> None:
         """Two speakers, one always right and one always wrong: some draws have only one of them."""
         truth = np.array([0, 1] * 50)
         predicted = np.where(np.arange(100) < 50, truth, 1 - truth)
         speakers = ["right"] * 50 + ["wrong"] * 50
-        assert speaker_intervals(truth, predicted, speakers, 2)["wa"] == (0.0, 1.0)
+        assert speaker_bootstrap(truth, predicted, speakers, 2)["wa"] == (0.5, (0.0, 1.0))
 
-    def test_the_same_seed_the_same_interval(
-        self, labelled: tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]
-    ) -> None:
+    def test_one_speaker_has_no_interval(self, labelled: Labelled) -> None:
+        truth, good, fair, _ = labelled
+        assert {e.interval for e in speaker_bootstrap(truth, good, ["s"] * 300, 4).values()} == {None}
+        assert {e.interval for e in paired_bootstrap(truth, fair, good, ["s"] * 300, 4).values()} == {None}
+
+    def test_the_same_seed_the_same_interval(self, labelled: Labelled) -> None:
         truth, good, _, speakers = labelled
-        first, second = (speaker_intervals(truth, good, speakers, 4, draws=200, seed=5) for _ in range(2))
+        first, second, other = (speaker_bootstrap(truth, good, speakers, 4, draws=200, seed=s) for s in (5, 5, 6))
         assert first == second
+        assert first != other
 
-    def test_paired_difference(self, labelled: tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]) -> None:
+    def test_paired(self, labelled: Labelled) -> None:
         truth, good, fair, speakers = labelled
-        difference, (low, high) = paired_difference(truth, fair, good, speakers, 4)
+        found = paired_bootstrap(truth, fair, good, speakers, 4, draws=4_000)
+
+        def difference(rows: np.ndarray) -> float:
+            return float((truth[rows] == good[rows]).mean() - (truth[rows] == fair[rows]).mean())
+
+        assert found["wa"].value == pytest.approx(difference(np.arange(300)))
+        assert found["wa"].interval == pytest.approx(plain_bootstrap(speakers, difference, 4_000), abs=0.01)
         expected = balanced_accuracy_score(truth, good) - balanced_accuracy_score(truth, fair)
-        assert difference == pytest.approx(expected)
-        assert 0 < low < difference < high
-        assert paired_difference(truth, good, good, speakers, 4) == (0.0, (0.0, 0.0))
+        assert found["ua"].value == pytest.approx(expected)
+        assert {*paired_bootstrap(truth, good, good, speakers, 4).values()} == {(0.0, (0.0, 0.0))}
 
 
 class TestMcnemar:

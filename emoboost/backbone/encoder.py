@@ -42,8 +42,7 @@ class Backbone(nn.Module):
     @property
     def layers(self) -> nn.ModuleList:
         """The transformer layers in use, first to last."""
-        stack = self.encoder if self.config.family == "whisper" else self.encoder.encoder
-        layers = stack.layers
+        layers = self.encoder.get_submodule("layers" if self.config.family == "whisper" else "encoder.layers")
         assert isinstance(layers, nn.ModuleList)
         return layers
 

@@ -1,0 +1,123 @@
+"""The order in which a report tells what was found."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from emoboost.report import tables
+from emoboost.report.blocks import Block, Bullets, Notice, Paragraph, Picture, Section
+from emoboost.report.figures import BASELINE, OWN
+from emoboost.report.tables import Figures
+
+LEAKY = Notice(
+    "leaky = true.",
+    "Test speakers were heard in training, or the epoch was chosen on the test fold. These figures are too good: they "
+    "do not say how well the model does on people it never heard, and must not be compared with figures that do.",
+)
+MEANINGS = (
+    "WA (weighted accuracy) is the share of all test utterances with the right label. UA (unweighted accuracy) is the "
+    "mean of the classes' recalls, so that rare classes count as much as frequent ones. Both are counted once over all "
+    "test utterances of all folds together (pooled), then averaged over seeds. Intervals are 95 % bootstrap intervals "
+    "that resample test speakers: they show how far other speakers could move a figure, not another corpus, language "
+    "or recording condition."
+)
+DIFFERENCES = (
+    f"Differences are from {BASELINE}, in percentage points, with paired bootstrap intervals over speakers on the "
+    "means over seeds: an interval that includes 0 means that no difference can be claimed. McNemar's exact test "
+    "compares the two labels of each utterance, for each seed; it takes utterances as independent, which those of "
+    "one speaker are not, so trust the interval more."
+)
+
+
+def title_of(figures: Figures) -> str:
+    """Of the whole report."""
+    leaky = " (leaky = true)" if figures["leaky"] else ""
+    return f"Evaluation on {figures['corpus']}{leaky}"
+
+
+def sections_of(figures: Figures, pictures: Mapping[str, Sequence[Picture]]) -> list[Section]:
+    """Every section that there is something to say in.
+
+    Args:
+        figures: from `figures_of`.
+        pictures: from `pictures_of`.
+    """
+    return [Section(title, blocks) for title, blocks in _sections(figures, pictures) if blocks]
+
+
+def _sections(figures: Figures, pictures: Mapping[str, Sequence[Picture]]) -> Iterator[tuple[str, Sequence[Block]]]:
+    yield (
+        "Headline",
+        [
+            *([LEAKY] if figures["leaky"] else []),
+            tables.headline_table(figures),
+            tables.setup_table(figures),
+            Paragraph(MEANINGS),
+        ],
+    )
+    if figures["remarks"]:
+        yield "Remarks", [Bullets(figures["remarks"])]
+    yield "Variants", _variants(figures)
+    yield "Other systems", _systems(figures)
+    yield "Classes", [tables.recall_table(figures), *pictures["confusion"]]
+    yield (
+        "Folds and speakers",
+        [
+            Paragraph(
+                "A pooled figure counts every utterance once. The mean of folds counts every fold once, however small, "
+                "and its UA leaves out classes that a fold does not have. The two are different figures; published "
+                "ones often do not say which they are. The standard deviation is over folds."
+            ),
+            tables.pooling_table(figures),
+            tables.folds_table(figures),
+            *pictures["speakers"],
+            tables.speakers_table(figures),
+        ],
+    )
+    yield "Calibration", _calibration(figures, pictures["calibration"])
+    yield (
+        "Risk and coverage",
+        [
+            Paragraph(
+                "If labels below some confidence are left to people, how many labels remain, and how many of those are "
+                "wrong?"
+            ),
+            *pictures["risk"],
+            tables.risk_table(figures),
+        ],
+    )
+    yield "Learning curves", pictures["learning"]
+    yield "Utterance vectors", pictures["vectors"]
+    yield "Enhancement weights", pictures["enhancement"]
+    if figures["errors"]:
+        yield "Most confident errors", [tables.errors_table(figures)]
+    if figures["recipe"] is not None:
+        yield "Recipe", [tables.recipe_table(figures)]
+    yield "Provenance", [tables.provenance_table(figures)]
+
+
+def _variants(figures: Figures) -> list[Block]:
+    blocks: list[Block] = [tables.variants_table(figures)]
+    if any(variant["difference"] for variant in figures["variants"].values()):
+        blocks += [tables.differences_table(figures), Paragraph(DIFFERENCES)]
+    return [*blocks, tables.seeds_table(figures)]
+
+
+def _systems(figures: Figures) -> list[Block]:
+    text = (
+        "Leaky means that test speakers were heard in training or that the epoch was chosen on the test fold. Compare "
+        "only rows whose protocols match; a row that does not state its protocol cannot be compared."
+    )
+    if all(row["source"] == OWN for row in figures["systems"]):
+        text = "No published figures are kept for this corpus."
+    return [tables.systems_table(figures), Paragraph(text)]
+
+
+def _calibration(figures: Figures, pictures: Sequence[Picture]) -> list[Block]:
+    text = (
+        "The expected calibration error (ECE) is the mean gap between confidence and accuracy over 10 bins of equal "
+        "width, weighted by the labels in each: 0 means that of the labels with 70 % confidence, 70 % are right. "
+    )
+    if figures["variants"][figures["variant"]]["calibration"]["after"] is None:
+        text += "No temperature was fitted."
+    else:
+        text += "Each fold's temperature was fitted on its training speakers alone."
+    return [Paragraph(text), *pictures, tables.calibration_table(figures)]

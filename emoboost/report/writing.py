@@ -1,0 +1,58 @@
+"""The report's folder."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emoboost.evaluation import Evaluation
+from emoboost.report.figures import figures_of
+from emoboost.report.markdown import markdown_report
+from emoboost.report.page import html_report
+from emoboost.report.pictures import pictures_of
+from emoboost.report.predictions import predictions_table
+from emoboost.report.sections import sections_of, title_of
+
+REPORT_FILE = "report.json"
+"""Written last."""
+
+
+def write_report(evaluation: Evaluation, folder: Path) -> None:
+    """Write `report.html`, `report.md`, `predictions.parquet`, `pictures/*.png` and, last, `report.json`.
+
+    A file is there and whole, or it is not there; while `report.json` is there, the others belong to it.
+
+    Args:
+        evaluation: what was found.
+        folder: is made if it does not exist; a report in it is replaced.
+
+    Raises:
+        ValueError: the evaluation has no run, or runs that tested different utterances.
+        OSError: the folder cannot be written.
+    """
+    figures = figures_of(evaluation)
+    pictures = pictures_of(evaluation, figures)
+    title, sections = title_of(figures), sections_of(figures, pictures)
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    (folder / REPORT_FILE).unlink(missing_ok=True)
+    for picture in (picture for found in pictures.values() for picture in found):
+        _replace(folder / "pictures" / f"{picture.name}.png", picture.png)
+    _replace(folder / "predictions.parquet", _parquet(predictions_table(evaluation)))
+    _replace(folder / "report.md", markdown_report(title, sections).encode())
+    _replace(folder / "report.html", html_report(title, sections).encode())
+    content = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
+    _replace(folder / REPORT_FILE, f"{content}\n".encode())
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return bytes(sink.getvalue())
+
+
+def _replace(file: Path, content: bytes) -> None:
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    temporary.write_bytes(content)
+    temporary.replace(file)

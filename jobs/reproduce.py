@@ -1,0 +1,118 @@
+"""`emoboost-batch reproduce`: the experiments of a table of the paper, strictly and as the paper does them."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from emoboost.backbone.hub import find_encoder
+from emoboost.encoder_source import EncoderSource
+from emoboost.errors import UsageError
+from emoboost.evaluation import Evaluation
+from emoboost.feature_cache import default_cache
+from emoboost.recipe import load_recipe
+from emoboost.report import encoders_table, markdown_table
+from emoboost.report.figures import figures_of
+from emoboost.report.tables import systems_table, variants_table
+from jobs.evaluate import EvaluateOptions, evaluate
+from jobs.exits import Exit
+from jobs.failures import told_plainly
+from jobs.lab_arguments import encoder_source, parse_seeds
+
+PROTOCOLS = ("loso", "paper")
+VARIANTS = {
+    "table2": ("both", "encoder"),
+    "table3": ("both", "spectrogram", "mfcc", "encoder"),
+    "table4": ("both", "no-attention", "encoder"),
+    "table5": ("both", "encoder"),
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One evaluation of a table."""
+
+    folder: str
+    protocol: str
+    source: EncoderSource
+
+
+def reproduce_command(
+    table: str,
+    corpus: str,
+    output: Path,
+    *,
+    seeds: str,
+    recipe: str,
+    encoders: str,
+    resume: bool,
+    cache: Path | None,
+    ray_address: str | None,
+) -> Exit:
+    """Run the experiments one after the other, write `OUTPUT/<table>.md` and a report folder for each.
+
+    Raises:
+        UsageError: a bad argument, found before any work; for table5 also an encoder that cannot be had.
+    """
+    experiments = experiments_of(table, encoders)
+    numbers, rules = parse_seeds(seeds, "--seeds"), load_recipe(recipe)
+    if not numbers:
+        raise UsageError("--seeds is empty; give at least one, as in 0,1,2")
+    found = []
+    for experiment in experiments:
+        folder = output / experiment.folder
+        with told_plainly(folder, "the same command with --resume continues"):
+            found.append(
+                evaluate(
+                    EvaluateOptions(
+                        corpus=corpus,
+                        output=folder,
+                        protocol=experiment.protocol,
+                        seeds=numbers,
+                        variants=VARIANTS[table],
+                        recipe=rules,
+                        source=experiment.source,
+                        calibrate=False,
+                        resume=resume,
+                        cache=cache or default_cache(),
+                        ray_address=ray_address,
+                    )
+                )
+            )
+    text = f"# {table} on {found[0].corpus}\n\n{tables_of(table, found)}\n"
+    (output / f"{table}.md").write_text(text, encoding="utf-8")
+    print(text)
+    print(f"Reports  {output}")
+    return Exit.COMPLETE
+
+
+def experiments_of(table: str, encoders: str) -> list[Experiment]:
+    """Both protocols, for table5 with each encoder.
+
+    Raises:
+        UsageError: an encoder that cannot be had.
+    """
+    if table != "table5":
+        return [Experiment(protocol, protocol, EncoderSource()) for protocol in PROTOCOLS]
+    names = [name.strip() for name in encoders.split(",") if name.strip()]
+    if not names:
+        raise UsageError("--encoders is empty; give hub ids or folders, separated by commas")
+    for name in names:
+        find_encoder(name, None)
+    sources = {name: encoder_source(EncoderSource().model, name, "", None) for name in names}
+    return [
+        Experiment(f"{protocol}-{re.sub(r'[^A-Za-z0-9.]+', '-', Path(name).name)}", protocol, source)
+        for name, source in sources.items()
+        for protocol in PROTOCOLS
+    ]
+
+
+def tables_of(table: str, found: list[Evaluation]) -> str:
+    """The table, for each protocol where it does not have a column of its own."""
+    if table == "table5":
+        return markdown_table(encoders_table(found))
+    layout = systems_table if table == "table2" else variants_table
+    parts = []
+    for evaluation in found:
+        leaky = " (LEAKY)" if evaluation.leaky else ""
+        parts.append(f"## {evaluation.protocol}{leaky}\n\n{markdown_table(layout(figures_of(evaluation)))}")
+    return "\n\n".join(parts)

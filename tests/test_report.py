@@ -1,0 +1,554 @@
+"""The report against scikit-learn, plain loops, a strict HTML parser and hostile names."""
+
+import base64
+import io
+import json
+import re
+import shutil
+from dataclasses import asdict, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from demo_evaluation import CLASSES, SKILL, demo_evaluation
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.image import imread
+from reading import REPOSITORY
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
+
+from emoboost.evaluation import Evaluation, Scores
+from emoboost.recipe import Recipe
+from emoboost.report import encoders_rows, encoders_table, figures_of, predictions_table, write_report
+from emoboost.report.markdown import escaped, markdown_table
+from emoboost.report.page import html_table
+from emoboost.report.published import published_for
+from emoboost.report.tables import differences_table, speakers_table, systems_table, variants_table
+from emoboost.report.wording import points, points_span, probability
+
+HOSTILE = '<script>alert("1")</script>'
+
+
+def bare(evaluation: Evaluation) -> Evaluation:
+    """One seed of one variant, without what only pictures and training need."""
+    (title, runs), *_ = evaluation.variants.items()
+    run = replace(runs[0], vectors=None, histories=(), calibrated=None, temperatures=())
+    return replace(evaluation, variants={title: [run]}, examples=(), recipe=None, model="m@0", parameters={})
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    return demo_evaluation()
+
+
+@pytest.fixture(scope="module")
+def figures(evaluation: Evaluation) -> dict[str, Any]:
+    return figures_of(evaluation)
+
+
+@pytest.fixture(scope="module")
+def folder(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole report, written once; not to be changed."""
+    made = tmp_path_factory.mktemp("reports") / "new" / "report"
+    write_report(evaluation, made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def scored(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a fixed model; not to be changed."""
+    made = tmp_path_factory.mktemp("scored")
+    write_report(bare(evaluation), made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def leaky(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small report of a leaky protocol with hostile names."""
+    made = tmp_path_factory.mktemp("leaky")
+    classes = [f"{HOSTILE}{n}" for n in range(6)] + ["$\\frac$ | *b*"]
+    evaluation = bare(demo_evaluation(corpus=HOSTILE, leaky=True, protocol="paper", classes=classes))
+    ids = [f"{HOSTILE}{n}|\n" for n in range(len(evaluation.truth))]
+    write_report(replace(evaluation, utterance_ids=ids, remarks=[HOSTILE], manifest=HOSTILE, encoder=HOSTILE), made)
+    return made
+
+
+class TestFigures:
+    @settings(max_examples=30, deadline=None)
+    @given(st.integers(1, 40), st.integers(2, 5), st.integers(0, 2**32 - 1))
+    def test_equal_scikit_learns(self, count: int, classes: int, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        truth = random.integers(0, classes, count)
+        runs = [
+            Scores(s, np.arange(count), np.zeros(count, np.int64), random.dirichlet(np.ones(classes), count))
+            for s in (4, 5)
+        ]
+        found = figures_of(
+            demo_evaluation(
+                (0,),
+                classes=[f"c{n}" for n in range(classes)],
+                truth=truth,
+                speakers=[f"s{n}" for n in random.integers(0, 3, count)],
+                utterance_ids=[str(n) for n in range(count)],
+                folds=["all"],
+                variants={"only": runs},
+            )
+        )
+        labels = [run.probabilities.argmax(axis=1) for run in runs]
+        present = np.unique(truth)
+        recall = [recall_score(truth, each, labels=present, average=None, zero_division=0) for each in labels]
+        assert found["wa"] == pytest.approx(np.mean([accuracy_score(truth, each) for each in labels]))
+        assert found["ua"] == pytest.approx(np.mean(recall))
+        expected = np.mean([f1_score(truth, each, average="macro", zero_division=0) for each in labels])
+        assert found["macro_f1"] == pytest.approx(expected)
+        for number, name in enumerate(f"c{n}" for n in range(classes)):
+            given_recall = found["variants"]["only"]["recall"][name]
+            if number in present:
+                assert given_recall == pytest.approx(np.mean([r[present.searchsorted(number)] for r in recall]))
+            else:
+                assert given_recall is None
+        json.dumps(found, allow_nan=False)
+
+    def test_are_the_mean_over_seeds_of_pooled_figures(self, evaluation: Evaluation, figures: dict[str, Any]) -> None:
+        for title, runs in evaluation.variants.items():
+            labels = [run.probabilities.argmax(axis=1) for run in runs]
+            found = figures["variants"][title]
+            expected = [balanced_accuracy_score(evaluation.truth, each) for each in labels]
+            assert found["ua"] == pytest.approx(np.mean(expected))
+            assert [run["ua"] for run in found["seeds"]] == pytest.approx(expected)
+        assert figures["wa"] == figures["variants"]["both"]["wa"]
+        assert figures["seeds"] == [0, 1, 2]
+
+    def test_pooled_is_not_the_mean_of_folds(self) -> None:
+        """Nine right of nine in one fold, none of one in the other: pooled 90 %, mean of folds 50 %."""
+        truth = np.zeros(10, np.int64)
+        probabilities = np.tile([0.9, 0.1], (10, 1))
+        probabilities[9] = [0.1, 0.9]
+        run = Scores(0, np.arange(10), np.array([0] * 9 + [1]), probabilities)
+        found = figures_of(
+            demo_evaluation(
+                (0,),
+                classes=["a", "b"],
+                truth=truth,
+                speakers=["x"] * 9 + ["y"],
+                utterance_ids=list("0123456789"),
+                folds=["x", "y"],
+                variants={"only": [run]},
+            )
+        )
+        assert found["wa"] == pytest.approx(0.9)
+        per_fold = found["variants"]["only"]["per_fold"]
+        assert per_fold["wa_mean"] == pytest.approx(0.5)
+        assert per_fold["wa_std"] == pytest.approx(np.sqrt(0.5))
+        assert [row["wa"] for row in per_fold["folds"]] == [1.0, 0.0]
+
+    def test_per_fold_and_per_speaker_equal_plain_loops(self, evaluation: Evaluation, figures: dict[str, Any]) -> None:
+        runs = evaluation.variants["mfcc"]
+        found = figures["variants"]["mfcc"]
+        for number, row in enumerate(found["per_fold"]["folds"]):
+            inside = runs[0].fold == number
+            truth = evaluation.truth[inside]
+            labels = [run.probabilities[inside].argmax(axis=1) for run in runs]
+            assert row["wa"] == pytest.approx(np.mean([accuracy_score(truth, each) for each in labels]))
+            expected = [recall_score(truth, e, labels=np.unique(truth), average="macro") for e in labels]
+            assert row["ua"] == pytest.approx(np.mean(expected))
+        values = [row["wa"] for row in found["per_fold"]["folds"]]
+        assert found["per_fold"]["wa_mean"] == pytest.approx(sum(values) / 10)
+        assert found["per_fold"]["wa_mean"] != pytest.approx(found["wa"], abs=1e-4)
+        # One speaker a fold here.
+        assert [row["wa"] for row in found["per_speaker"]] == pytest.approx(values)
+
+    def test_intervals_and_differences_equal_a_plain_bootstrap(
+        self, evaluation: Evaluation, figures: dict[str, Any]
+    ) -> None:
+        random = np.random.default_rng(11)
+        rows = {s: np.flatnonzero(np.array(evaluation.speakers) == s) for s in set(evaluation.speakers)}
+        right = {
+            title: np.mean([run.probabilities.argmax(axis=1) == evaluation.truth for run in runs], axis=0)
+            for title, runs in evaluation.variants.items()
+        }
+        draws = [np.concatenate([rows[s] for s in random.choice(sorted(rows), 10)]) for _ in range(2_000)]
+        expected = np.percentile([right["both"][drawn].mean() for drawn in draws], [2.5, 97.5])
+        assert figures["wa_interval"] == pytest.approx(expected, abs=0.01)
+        change = right["both"] - right["encoder alone"]
+        expected = np.percentile([change[drawn].mean() for drawn in draws], [2.5, 97.5])
+        difference = figures["variants"]["both"]["difference"]
+        assert difference["from"] == "encoder alone"
+        assert difference["wa"] == pytest.approx(change.mean())
+        assert difference["wa_interval"] == pytest.approx(expected, abs=0.01)
+
+    def test_mcnemar_is_given_for_each_seed(self, evaluation: Evaluation, figures: dict[str, Any]) -> None:
+        expected = []
+        for one, two in zip(evaluation.variants["encoder alone"], evaluation.variants["mfcc"], strict=True):
+            first, second = (run.probabilities.argmax(axis=1) == evaluation.truth for run in (one, two))
+            only = int((first & ~second).sum()), int((second & ~first).sum())
+            expected.append(binomtest(only[0], sum(only)).pvalue)
+        assert figures["variants"]["mfcc"]["difference"]["mcnemar_p"] == pytest.approx(expected)
+
+    def test_the_baseline_has_no_difference(self, figures: dict[str, Any]) -> None:
+        assert figures["variants"]["encoder alone"]["difference"] is None
+
+    def test_differences_are_of_the_seeds_that_both_have(self, evaluation: Evaluation) -> None:
+        variants = {**evaluation.variants, "encoder alone": evaluation.variants["encoder alone"][1:]}
+        found = figures_of(replace(evaluation, variants=variants))["variants"]["both"]["difference"]
+        assert found["seeds"] == [1, 2]
+        labels = {
+            title: [run.probabilities.argmax(axis=1) for run in evaluation.variants[title][1:]]
+            for title in ("both", "encoder alone")
+        }
+        wa = {title: np.mean([accuracy_score(evaluation.truth, e) for e in each]) for title, each in labels.items()}
+        assert found["wa"] == pytest.approx(wa["both"] - wa["encoder alone"])
+
+    def test_calibration_equals_a_plain_loop(self, evaluation: Evaluation, figures: dict[str, Any]) -> None:
+        errors = []
+        for run in evaluation.variants["both"]:
+            assert run.calibrated is not None
+            confidence = run.calibrated.max(axis=1)
+            right = run.calibrated.argmax(axis=1) == evaluation.truth
+            error = 0.0
+            for lower in np.arange(10) / 10:
+                inside = (confidence >= lower) & (confidence < lower + 0.1)
+                if inside.any():
+                    error += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+            errors.append(error)
+        calibration = figures["variants"]["both"]["calibration"]
+        assert calibration["after"]["ece"] == pytest.approx(np.mean(errors))
+        assert calibration["before"]["ece"] > 1.5 * calibration["after"]["ece"]
+        assert sum(each["labels"] for each in calibration["before"]["bins"]) == 3 * len(evaluation.truth)
+
+    def test_full_coverage_has_the_whole_error(self, figures: dict[str, Any]) -> None:
+        for variant in figures["variants"].values():
+            last = variant["risk_coverage"]["before"]["points"][-1]
+            assert last == {"coverage": 1.0, "risk": pytest.approx(1 - variant["wa"])}
+
+    def test_chance(self, evaluation: Evaluation, figures: dict[str, Any]) -> None:
+        support = np.bincount(evaluation.truth)
+        assert figures["chance"] == {
+            "ua": pytest.approx(1 / 7),
+            "majority_class": CLASSES[support.argmax()],
+            "majority_wa": pytest.approx(support.max() / support.sum()),
+        }
+
+    def test_errors_are_wrong_and_sorted(self, evaluation: Evaluation, figures: dict[str, Any]) -> None:
+        truth = dict(zip(evaluation.utterance_ids, (CLASSES[n] for n in evaluation.truth), strict=True))
+        assert len(figures["errors"]) == 15
+        assert all(row["label"] != row["truth"] == truth[row["utterance_id"]] for row in figures["errors"])
+        confidences = [row["confidence"] for row in figures["errors"]]
+        assert confidences == sorted(confidences, reverse=True)
+
+    def test_one_speaker_has_no_interval_and_a_remark(self, evaluation: Evaluation) -> None:
+        found = figures_of(replace(evaluation, speakers=["x"] * len(evaluation.truth)))
+        assert found["wa_interval"] is None
+        assert found["variants"]["both"]["difference"]["ua_interval"] is None
+        assert any("one test speaker" in remark for remark in found["remarks"])
+
+    def test_runs_of_other_utterances_are_refused(self, evaluation: Evaluation) -> None:
+        run = evaluation.variants["mfcc"][0]
+        cut = replace(run, tested=run.tested[1:], fold=run.fold[1:], probabilities=run.probabilities[1:])
+        with pytest.raises(ValueError, match="mfcc, seed 0: tested other utterances"):
+            figures_of(replace(evaluation, variants={**evaluation.variants, "mfcc": [cut]}))
+        with pytest.raises(ValueError, match="at least one"):
+            figures_of(replace(evaluation, variants={}))
+
+    def test_some_utterances_are_only_trained_on(self, evaluation: Evaluation) -> None:
+        """Figures are of the tested ones alone, whose numbers in the corpus do not start at 0."""
+        half = np.flatnonzero(np.array(evaluation.speakers) > "07")
+        variants = {
+            title: [
+                replace(
+                    run,
+                    tested=half,
+                    fold=np.zeros(len(half), np.int64),
+                    probabilities=run.probabilities[half],
+                    calibrated=None,
+                    vectors=None,
+                )
+                for run in runs
+            ]
+            for title, runs in evaluation.variants.items()
+        }
+        cut = replace(evaluation, variants=variants, folds=["test"])
+        found = figures_of(cut)
+        labels = [run.probabilities.argmax(axis=1) for run in variants["both"]]
+        assert found["wa"] == pytest.approx(np.mean([accuracy_score(evaluation.truth[half], e) for e in labels]))
+        assert found["utterances"] == len(half)
+        assert found["speakers"] == ["08", "09", "10", "11", "12"]
+        table = predictions_table(cut).to_pylist()
+        assert [row["utterance_id"] for row in table[: len(half)]] == [evaluation.utterance_ids[n] for n in half]
+
+
+class TestPublished:
+    @pytest.mark.parametrize(("name", "corpus"), [("EMO-DB (2-second copy)", "emodb"), ("iemocap", "iemocap")])
+    def test_rows_are_of_the_corpus(self, name: str, corpus: str) -> None:
+        rows = published_for(name)
+        assert len(rows) >= 5
+        assert {row.corpus for row in rows} == {corpus}
+
+    def test_another_corpus_has_none(self) -> None:
+        assert published_for("our own calls") == []
+
+    @pytest.mark.parametrize("corpus", ["emodb", "emovo", "iemocap"])
+    def test_every_row_tells_protocol_and_source(self, corpus: str) -> None:
+        for row in published_for(corpus):
+            assert row.protocol
+            assert row.source
+            assert all(value is None or 0 < value < 1 for value in (row.wa, row.ua))
+
+    def test_leaky_and_strict_rows_are_told_apart(self, figures: dict[str, Any]) -> None:
+        leaky = {row["system"]: row["leaky"] for row in figures["systems"]}
+        assert leaky["this evaluation: both"] is False
+        assert leaky["WavLM Large, frozen"] is True
+        assert leaky["emotion2vec"] is None
+
+
+class Page(HTMLParser):
+    """What a browser would see."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
+        self.shown = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "srcset", "action", "data", "poster", "style"):
+                self.links.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+            assert not name.startswith("on")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.shown += data
+
+
+class TestFolder:
+    def test_has_these_files_and_no_leftovers(self, folder: Path) -> None:
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        pictures = [
+            "confusion_counts",
+            "confusion_counts_baseline",
+            "confusion_shares",
+            "confusion_shares_baseline",
+            "enhancement_01",
+            "enhancement_02",
+            "learning",
+            "reliability",
+            "risk_coverage",
+            "speakers",
+            "vectors",
+        ]
+        expected = [f"pictures/{name}.png" for name in pictures]
+        assert names == [*expected, "predictions.parquet", "report.html", "report.json", "report.md"]
+
+    def test_json_holds_the_figures(self, folder: Path, figures: dict[str, Any]) -> None:
+        text = (folder / "report.json").read_text(encoding="utf-8")
+
+        def refuse(constant: str) -> None:
+            raise AssertionError(constant)
+
+        assert json.loads(text, parse_constant=refuse) == figures
+        assert figures["recipe"] == {**asdict(Recipe()), "speeds": [1.0, 0.9, 1.1]}
+        assert figures["protocol"] == "loso"
+        assert figures["folds"] == [f"{number:02}" for number in range(3, 13)]
+
+    def test_predictions_give_the_same_figures(self, folder: Path, evaluation: Evaluation) -> None:
+        """The check that a reader would do, with scikit-learn, from the two files alone."""
+        figures = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        table = pq.read_table(folder / "predictions.parquet")
+        columns = [f"prob_{name}" for name in CLASSES]
+        assert table.column_names == ["utterance_id", "fold", "seed", "label", *columns, "truth"]
+        rows = table.to_pandas()
+        assert len(rows) == 3 * len(evaluation.truth)
+        assert rows[columns].to_numpy().sum(axis=1) == pytest.approx(1)
+        assert ([CLASSES[n] for n in rows[columns].to_numpy().argmax(axis=1)] == rows["label"]).all()
+        seeds = [own for _, own in rows.groupby("seed")]
+        assert figures["wa"] == pytest.approx(np.mean([accuracy_score(o["truth"], o["label"]) for o in seeds]))
+        assert figures["ua"] == pytest.approx(np.mean([balanced_accuracy_score(o["truth"], o["label"]) for o in seeds]))
+        assert (rows["fold"] == rows["utterance_id"].str[:2]).all()
+
+    def test_html_needs_nothing_else(self, folder: Path) -> None:
+        text = (folder / "report.html").read_text(encoding="utf-8")
+        page = Page(text)
+        assert not page.open
+        inside = {f"#{each}" for each in page.ids}
+        assert len(inside) >= 12
+        assert all(link.startswith("data:image/png;base64,") or link in inside for link in page.links)
+        assert not {"script", "link", "iframe", "object", "embed", "base"} & set(page.tags)
+        assert not re.search(r"url\(|@import", text)
+
+    def test_html_embeds_every_picture(self, folder: Path) -> None:
+        page = Page((folder / "report.html").read_text(encoding="utf-8"))
+        embedded = {base64.b64decode(link.split(",")[1]) for link in page.links if link.startswith("data:")}
+        assert embedded == {file.read_bytes() for file in (folder / "pictures").iterdir()}
+
+    @pytest.mark.parametrize("name", ["report.html", "report.md"])
+    def test_shows_every_number_of_the_recipe(self, name: str, folder: Path) -> None:
+        text = (folder / name).read_text(encoding="utf-8")
+        shown = Page(text).shown if name.endswith("html") else text.replace("\\", "")
+        for key, value in asdict(Recipe()).items():
+            assert key in shown
+            if isinstance(value, float):
+                assert str(value) in shown
+
+    def test_markdown_links_its_pictures(self, folder: Path) -> None:
+        linked = set(re.findall(r"\]\((pictures/[a-z_0-9]+\.png)\)", (folder / "report.md").read_text("utf-8")))
+        assert linked == {f"pictures/{file.name}" for file in (folder / "pictures").iterdir()}
+
+    def test_pictures_are_real_and_not_blank(self, folder: Path) -> None:
+        for file in (folder / "pictures").iterdir():
+            pixels = imread(io.BytesIO(file.read_bytes()), format="png")
+            height, width = pixels.shape[:2]
+            assert 300 < height < 1_500, file
+            assert 500 < width < 1_500, file
+            assert pixels[..., :3].std() > 0.05, file
+
+    def test_is_the_same_again(self, evaluation: Evaluation, tmp_path: Path) -> None:
+        small = replace(bare(evaluation), variants={"both": evaluation.variants["both"][:1]})
+        for name in ("first", "second"):
+            write_report(small, tmp_path / name)
+        files = [file for file in (tmp_path / "first").rglob("*") if file.is_file()]
+        assert len(files) == 4 + 7
+        for file in files:
+            again = tmp_path / "second" / file.relative_to(tmp_path / "first")
+            assert again.read_bytes() == file.read_bytes(), file
+
+    def test_replaces_a_report(self, evaluation: Evaluation, scored: Path, tmp_path: Path) -> None:
+        shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
+        write_report(replace(bare(evaluation), corpus="another"), tmp_path)
+        assert json.loads((tmp_path / "report.json").read_text())["corpus"] == "another"
+
+    def test_json_is_written_last(self, evaluation: Evaluation, scored: Path, tmp_path: Path) -> None:
+        """A report that could not be finished does not leave an older report.json beside newer files."""
+        shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
+        (tmp_path / "report.html").unlink()
+        (tmp_path / "report.html").mkdir()
+        with pytest.raises(OSError, match=r"report\.html"):
+            write_report(bare(evaluation), tmp_path)
+        assert not (tmp_path / "report.json").exists()
+
+    def test_a_fixed_model_has_neither_recipe_nor_learning_curves(self, scored: Path) -> None:
+        figures = json.loads((scored / "report.json").read_text())
+        assert figures["recipe"] is None
+        assert figures["model"] == "m@0"
+        assert figures["variants"]["both"]["calibration"]["after"] is None
+        shown = Page((scored / "report.html").read_text(encoding="utf-8"))
+        assert "m@0" in shown.shown
+        assert not {"recipe", "learning-curves", "utterance-vectors", "enhancement-weights"} & set(shown.ids)
+        assert any("No t-SNE" in remark for remark in figures["remarks"])
+
+
+class TestLeaky:
+    def test_is_said_in_every_output(self, leaky: Path) -> None:
+        assert json.loads((leaky / "report.json").read_text(encoding="utf-8"))["leaky"] is True
+        page = Page((leaky / "report.html").read_text(encoding="utf-8"))
+        assert page.shown.count("leaky = true") >= 2
+        assert (leaky / "report.md").read_text(encoding="utf-8").count("leaky = true") >= 2
+        metadata = pq.read_schema(leaky / "predictions.parquet").metadata
+        assert metadata[b"emoboost.leaky"] == b"true"
+
+    def test_is_not_said_of_a_strict_protocol(self, folder: Path) -> None:
+        assert json.loads((folder / "report.json").read_text(encoding="utf-8"))["leaky"] is False
+        for name in ("report.html", "report.md"):
+            assert "leaky = true" not in (folder / name).read_text(encoding="utf-8")
+        assert pq.read_schema(folder / "predictions.parquet").metadata[b"emoboost.leaky"] == b"false"
+
+
+class TestHostileNames:
+    def test_are_text_in_html(self, leaky: Path) -> None:
+        page = Page((leaky / "report.html").read_text(encoding="utf-8"))
+        assert "script" not in page.tags
+        assert not page.open
+        assert page.shown.count(HOSTILE) > 20
+
+    def test_are_text_in_markdown(self, leaky: Path) -> None:
+        text = (leaky / "report.md").read_text(encoding="utf-8")
+        assert "<script" not in text
+        assert "&lt;script&gt;" in text
+        for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            widths = {len(re.split(r"(?<!\\)\|", line)) for line in block.splitlines()}
+            assert len(widths) == 1, block
+
+    def test_survive_in_json_and_parquet(self, leaky: Path) -> None:
+        assert json.loads((leaky / "report.json").read_text(encoding="utf-8"))["corpus"] == HOSTILE
+        assert pq.read_table(leaky / "predictions.parquet")["utterance_id"][0].as_py() == f"{HOSTILE}0|\n"
+
+    def test_markdown_escapes(self) -> None:
+        assert escaped("a|b\n*c* <d> &e; [f] g_h \\") == ("a\\|b \\*c\\* &lt;d&gt; &amp;e; \\[f\\] g\\_h \\\\")
+
+
+class TestTables:
+    def test_variants_are_told_in_the_papers_layout(self, figures: dict[str, Any]) -> None:
+        table = variants_table(figures)
+        assert [row[0] for row in table.rows] == list(SKILL)
+        first = figures["variants"]["both"]
+        assert table.rows[0][1] == f"{100 * first['wa']:.1f}"
+        assert table.rows[0][-1] == "2,072,413"
+
+    def test_differences_are_those_of_the_figures(self, figures: dict[str, Any]) -> None:
+        table = differences_table(figures)
+        assert [row[0] for row in table.rows] == [title for title in SKILL if title != "encoder alone"]
+        expected = 100 * figures["variants"]["both"]["difference"]["ua"]
+        assert float(table.rows[0][3].replace("−", "-")) == pytest.approx(expected, abs=0.05)
+
+    def test_published_figures_keep_their_digits(self, figures: dict[str, Any]) -> None:
+        shown = {row[0]: list(row[4:]) for row in systems_table(figures).rows}
+        assert shown["MS-EmoBoost, wav2vec 2.0 Base"] == ["92.45", "92.62"]
+        assert shown["HuMP-CAT"] == ["88.69", "–"]
+        assert shown["this evaluation: both"] == [f"{100 * figures[name]:.1f}" for name in ("wa", "ua")]
+
+    def test_very_many_speakers_are_cut(self, figures: dict[str, Any]) -> None:
+        many = [{"speaker": f"s{n}", "utterances": 1, "wa": (n * 37 % 150) / 150, "ua": 0.5} for n in range(150)]
+        variant = {**figures["variants"]["both"], "per_speaker": many}
+        table = speakers_table({**figures, "variants": {"both": variant}})
+        assert table.caption.startswith("The 100 of 150 speakers")
+        assert [row[2] for row in table.rows] == [f"{100 * n / 150:.1f}" for n in range(100)]
+
+    def test_encoders(self, evaluation: Evaluation) -> None:
+        other = replace(evaluation, encoder="HuBERT <Base>", leaky=True)
+        rows = encoders_rows([evaluation, other])
+        assert [row["leaky"] for row in rows] == [False, True]
+        assert rows[0]["gain"]["wa"] == pytest.approx(rows[0]["with"]["wa"] - rows[0]["without"]["wa"])
+        table = encoders_table([evaluation, other])
+        assert "HuBERT &lt;Base&gt;" in markdown_table(table)
+        page = Page(html_table(table))
+        assert "HuBERT <Base>" in page.shown
+        assert page.tags.count("tr") == 3
+        assert {len(row) for row in table.rows} == {len(table.head)}
+
+    def test_encoders_without_a_baseline(self, evaluation: Evaluation) -> None:
+        (row,) = encoders_rows([bare(evaluation)])
+        assert row["without"] is row["gain"] is None
+        assert "–" in markdown_table(encoders_table([bare(evaluation)]))
+
+    @pytest.mark.parametrize(
+        ("value", "shown"), [(0.0123, "+1.2"), (-0.0123, "−1.2"), (0.0, "0.0"), (-0.0001, "0.0"), (-0.1, "−10.0")]
+    )
+    def test_differences_have_a_sign(self, value: float, shown: str) -> None:
+        assert points(value) == shown
+
+    def test_small_figures(self) -> None:
+        assert points_span([-0.01, 0.02]) == "−1.0 to +2.0"
+        assert probability(1e-9) == "< 0.001"
+        assert probability(0.0421) == "0.042"
+
+
+def test_every_key_is_documented(figures: dict[str, Any]) -> None:
+    page = (REPOSITORY / "docs/evaluation.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `([a-z_0-9]+)` \|", page, re.MULTILINE))
+    variant = figures["variants"]["both"]
+    assert documented == {*figures, *variant}
