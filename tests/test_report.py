@@ -26,6 +26,7 @@ from emoboost.recipe import Recipe
 from emoboost.report import encoders_rows, encoders_table, figures_of, predictions_table, write_report
 from emoboost.report.markdown import escaped, markdown_table
 from emoboost.report.page import html_table
+from emoboost.report.pictures import picture_title, pictures_of
 from emoboost.report.published import published_for
 from emoboost.report.tables import differences_table, speakers_table, systems_table, variants_table
 from emoboost.report.wording import points, points_span, probability
@@ -314,7 +315,9 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.ids: list[str] = []
         self.open: list[str] = []
+        self._in_notice = False
         self.shown = ""
+        self.notice = ""
         self.feed(text)
         self.close()
 
@@ -328,12 +331,15 @@ class Page(HTMLParser):
             if name == "id":
                 self.ids.append(value or "")
             assert not name.startswith("on")
+            self._in_notice = self._in_notice or value == "notice"
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+        self._in_notice = self._in_notice and tag != "p"
 
     def handle_data(self, data: str) -> None:
         self.shown += data
+        self.notice += data if self._in_notice else ""
 
 
 class TestFolder:
@@ -417,15 +423,12 @@ class TestFolder:
             assert 500 < width < 1_500, file
             assert pixels[..., :3].std() > 0.05, file
 
-    def test_is_the_same_again(self, evaluation: Evaluation, tmp_path: Path) -> None:
-        small = replace(bare(evaluation), variants={"both": evaluation.variants["both"][:1]})
-        for name in ("first", "second"):
-            write_report(small, tmp_path / name)
-        files = [file for file in (tmp_path / "first").rglob("*") if file.is_file()]
-        assert len(files) == 4 + 7
+    def test_is_the_same_again(self, evaluation: Evaluation, scored: Path, tmp_path: Path) -> None:
+        write_report(bare(evaluation), tmp_path)
+        files = [file for file in scored.rglob("*") if file.is_file()]
+        assert len(files) == 4 + 5
         for file in files:
-            again = tmp_path / "second" / file.relative_to(tmp_path / "first")
-            assert again.read_bytes() == file.read_bytes(), file
+            assert (tmp_path / file.relative_to(scored)).read_bytes() == file.read_bytes(), file
 
     def test_replaces_a_report(self, evaluation: Evaluation, scored: Path, tmp_path: Path) -> None:
         shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
@@ -457,9 +460,21 @@ class TestLeaky:
         assert json.loads((leaky / "report.json").read_text(encoding="utf-8"))["leaky"] is True
         page = Page((leaky / "report.html").read_text(encoding="utf-8"))
         assert page.shown.count("leaky = true") >= 2
+        assert "leaky = true" in page.notice
         assert (leaky / "report.md").read_text(encoding="utf-8").count("leaky = true") >= 2
         metadata = pq.read_schema(leaky / "predictions.parquet").metadata
         assert metadata[b"emoboost.leaky"] == b"true"
+
+    def test_is_said_in_every_picture(self, evaluation: Evaluation) -> None:
+        strict = bare(evaluation)
+        marked = replace(strict, leaky=True)
+        assert "LEAKY" in picture_title(marked, "WA")
+        assert "LEAKY" not in picture_title(strict, "WA")
+        figures = figures_of(strict)
+        drawn, again = (pictures_of(each, figures) for each in (strict, marked))
+        pairs = [pair for part in drawn for pair in zip(drawn[part], again[part], strict=True)]
+        assert len(pairs) >= 5
+        assert all(first.png != second.png for first, second in pairs)
 
     def test_is_not_said_of_a_strict_protocol(self, folder: Path) -> None:
         assert json.loads((folder / "report.json").read_text(encoding="utf-8"))["leaky"] is False

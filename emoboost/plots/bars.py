@@ -46,6 +46,6 @@ def plot_speakers(
     axes.set_xlim(0, 100)
     axes.set_xlabel("WA: utterances labelled right (%)")
     guides(axes)
-    axes.set_title(wrapped(title, 7.2), fontsize=11)
+    figure.suptitle(wrapped(title, 7.2), fontsize=11)
     figure.legend(loc="outside lower right", frameon=False)
     return figure

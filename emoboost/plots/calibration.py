@@ -38,7 +38,7 @@ def plot_reliability(curves: Mapping[str, Reliability], title: str) -> "Figure":
     lower.set_xlabel("confidence (%)")
     for axes in (upper, lower):
         guides(axes)
-    upper.set_title(wrapped(title, 6.4), fontsize=11)
+    figure.suptitle(wrapped(title, 6.4), fontsize=11)
     return figure
 
 
@@ -60,5 +60,5 @@ def plot_risk_coverage(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], titl
     axes.set_ylabel("risk: wrong among those kept (%)")
     axes.legend(loc="upper left", frameon=False)
     guides(axes)
-    axes.set_title(wrapped(title, 6.4), fontsize=11)
+    figure.suptitle(wrapped(title, 6.4), fontsize=11)
     return figure

@@ -59,7 +59,7 @@ def _matrix(counts: np.ndarray, classes: Sequence[str], title: str, cell: Callab
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    axes.set_title(wrapped(title, size), fontsize=11)
+    figure.suptitle(wrapped(title, size + 0.8), fontsize=11)
     bar = figure.colorbar(image, ax=axes, fraction=0.046, ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.set_ticklabels(["0", "25", "50", "75", "100"])
     bar.set_label("share of the true class (%)")

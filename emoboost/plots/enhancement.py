@@ -46,5 +46,5 @@ def plot_enhancement(spectrogram: np.ndarray, weights: np.ndarray, seconds: floa
     if seconds < SEGMENT_SECONDS:
         axes.axvspan(seconds, SEGMENT_SECONDS, color="#56B4E9", alpha=0.3, linewidth=0, label="padding")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
-    axes.set_title(wrapped(title, 8.4), fontsize=11)
+    figure.suptitle(wrapped(title, 8.4), fontsize=11)
     return figure

@@ -45,7 +45,7 @@ def pictures_of(evaluation: Evaluation, figures: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _titled(evaluation: Evaluation, what: str) -> str:
+def picture_title(evaluation: Evaluation, what: str) -> str:
     """A picture that is copied out of its report still says what it is of, and whether to believe it."""
     leaky = " · LEAKY: too good" if evaluation.leaky else ""
     return f"{what}\n{evaluation.corpus} · protocol {evaluation.protocol}{leaky}"
@@ -65,12 +65,12 @@ def _confusions(evaluation: Evaluation) -> Iterator[Picture]:
         yield Picture(
             f"confusion_counts{suffix}",
             f"Confusion matrix of {of}: utterances of each true class (row) that got each label (column).",
-            png(plot_confusion_counts(counts, evaluation.classes, _titled(evaluation, f"Utterances: {of}"))),
+            png(plot_confusion_counts(counts, evaluation.classes, picture_title(evaluation, f"Utterances: {of}"))),
         )
         yield Picture(
             f"confusion_shares{suffix}",
             f"The same matrix of {of}, each row in percent: the diagonal holds the recall of each class.",
-            png(plot_confusion_shares(counts, evaluation.classes, _titled(evaluation, f"Percent of row: {of}"))),
+            png(plot_confusion_shares(counts, evaluation.classes, picture_title(evaluation, f"Percent of row: {of}"))),
         )
 
 
@@ -82,7 +82,7 @@ def _speakers(evaluation: Evaluation, figures: Mapping[str, Any]) -> Iterator[Pi
         np.array([row["wa"] for row in rows]),
         np.array([row["utterances"] for row in rows]),
         figures["wa"],
-        _titled(evaluation, f"WA of each speaker: {title}, {_seeds(evaluation, title)}"),
+        picture_title(evaluation, f"WA of each speaker: {title}, {_seeds(evaluation, title)}"),
     )
     yield Picture(
         "speakers", f"WA of each test speaker, {title}; the dashed line is WA over all utterances.", png(figure)
@@ -98,7 +98,7 @@ def _calibration(evaluation: Evaluation, figures: Mapping[str, Any]) -> Iterator
     if calibrated is not None:
         curves[_ece("after temperature", found["after"])] = _bins(truth, calibrated)
     seeds = "" if len(runs) == 1 else f", {len(runs)} seeds together"
-    figure = plot_reliability(curves, _titled(evaluation, f"Reliability: {title}{seeds}"))
+    figure = plot_reliability(curves, picture_title(evaluation, f"Reliability: {title}{seeds}"))
     yield Picture(
         "reliability",
         f"Reliability diagram of {title}{seeds}: on the dashed line, labels of a confidence are right that often; "
@@ -123,7 +123,9 @@ def _risk(evaluation: Evaluation) -> Iterator[Picture]:
     calibrated = calibrated_of(runs)
     if calibrated is not None:
         curves["after temperature"] = mean_risk(truth, calibrated)
-    figure = plot_risk_coverage(curves, _titled(evaluation, f"Risk and coverage: {title}, {_seeds(evaluation, title)}"))
+    figure = plot_risk_coverage(
+        curves, picture_title(evaluation, f"Risk and coverage: {title}, {_seeds(evaluation, title)}")
+    )
     yield Picture(
         "risk_coverage",
         f"Error rate of {title} among the labels that are kept when the least confident are dropped.",
@@ -139,7 +141,7 @@ def _learning(evaluation: Evaluation) -> Iterator[Picture]:
     losses = [np.array([epoch.loss for epoch in history]) for history in histories]
     validation = [scores for history in histories if len(scores := _validation(history))]
     chosen = " The epoch was chosen on the test fold." if validation and evaluation.leaky else ""
-    figure = plot_learning(losses, validation, _titled(evaluation, f"Learning curves: {title}"))
+    figure = plot_learning(losses, validation, picture_title(evaluation, f"Learning curves: {title}"))
     yield Picture(
         "learning", f"Learning curves of {title}: {len(histories)} trainings (folds and seeds).{chosen}", png(figure)
     )
@@ -160,7 +162,7 @@ def _vectors(evaluation: Evaluation) -> Iterator[Picture]:
     positions = {title: tsne(vectors[shown]) for title, vectors in found.items()}
     truth = evaluation.truth[tested[shown]]
     figure = plot_vectors(
-        positions, truth, evaluation.classes, _titled(evaluation, "t-SNE of utterance vectors, by true class")
+        positions, truth, evaluation.classes, picture_title(evaluation, "t-SNE of utterance vectors, by true class")
     )
     seed = evaluation.variants[headline_of(evaluation)][0].seed
     sample = "" if len(shown) == len(tested) else f" A random {len(shown):,} of {len(tested):,} utterances."
@@ -176,7 +178,7 @@ def _vectors(evaluation: Evaluation) -> Iterator[Picture]:
 def _enhancement(evaluation: Evaluation) -> Iterator[Picture]:
     for number, example in enumerate(evaluation.examples, start=1):
         figure = plot_enhancement(
-            example.spectrogram, example.weights, example.seconds, _titled(evaluation, example.title)
+            example.spectrogram, example.weights, example.seconds, picture_title(evaluation, example.title)
         )
         yield Picture(
             f"enhancement_{number:02}",
