@@ -90,7 +90,7 @@ class FeatureCache:
             EmoboostError: it cannot be made.
         """
         text = json.dumps(settings, indent=2, sort_keys=True)
-        folder = root / hashlib.sha256(text.encode()).hexdigest()[:16]
+        folder = root.absolute() / hashlib.sha256(text.encode()).hexdigest()[:16]
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _write(folder / SETTINGS, text.encode())

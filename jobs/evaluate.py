@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from emoboost.report import write_report
 
-from cluster.connect import Cluster, connected, refuse_unreachable
+from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from emoboost.corpus import read_corpus
 from emoboost.encoder_source import EncoderSource
@@ -16,6 +15,7 @@ from emoboost.label_maps import load_label_map
 from emoboost.model import EnhancementHead, frames_of
 from emoboost.predict import preparation_for
 from emoboost.recipe import Recipe
+from emoboost.report import write_report
 from emoboost.scoring import scores_of
 from emoboost.trials import Trial, TrialResult
 from emoboost.variants import VARIANTS
@@ -25,6 +25,7 @@ from jobs.laboratory import Laboratory, Plan, open_run, prepare
 from jobs.tensorboard import write_tensorboard
 
 TRIALS = "trials"
+RAY_LOG = "ray.log"
 EXAMPLES = 6
 
 
@@ -63,19 +64,17 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     remarks = remarks_on(laboratory)
     for remark in remarks:
         say(f"note: {remark}")
-    with quiet(options.output / "ray.log"), connected(options.ray_address) as cluster:
-        results = complete(laboratory, folder, cluster)
+    work = laboratory.trial_work(folder, "cpu")
+    if work.missing():
+        with quiet(options.output / RAY_LOG), connected(options.ray_address) as cluster:
+            say(f"Running on {cluster.describe()}")
+            laboratory.compute_features(cluster)
+            laboratory.run(folder, cluster)
+    results = work.results()
     write_tensorboard(folder / "tensorboard", results)
     evaluation = evaluation_of(laboratory, results, remarks)
     write_report(evaluation, options.output)
     return evaluation
-
-
-def complete(laboratory: Laboratory, folder: Path, cluster: Cluster) -> dict[Trial, TrialResult]:
-    """Features, then trials."""
-    say(f"Running on {cluster.describe()}")
-    laboratory.compute_features(cluster)
-    return laboratory.run(folder, cluster)
 
 
 def laboratory_of(options: EvaluateOptions) -> Laboratory:

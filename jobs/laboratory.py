@@ -74,13 +74,16 @@ class Laboratory:
             "recipe": dataclasses.asdict(self.plan.recipe),
         }
 
+    def missing_features(self) -> list[Wanted]:
+        """Copies of utterances that are not in the cache."""
+        there = self.cache.index()
+        return list({w.name: w for copies in self.wanted for w in copies if w.name not in there}.values())
+
     def compute_features(self, cluster: Cluster) -> None:
         """Fill the cache with what is missing in it."""
-        there = self.cache.index()
-        missing = {w.name: w for copies in self.wanted for w in copies if w.name not in there}
-        if not missing:
+        todo = self.missing_features()
+        if not todo:
             return
-        todo = list(missing.values())
         say(f"Features: {len(todo):,} of {sum(map(len, self.wanted)):,} copies of utterances are to be computed")
         work = CacheWork(
             self.cache,
@@ -119,9 +122,10 @@ class Laboratory:
         Raises:
             EmoboostError: the loss of a training is not a number.
         """
-        slots = slots_for(cluster.nodes, len(self.trial_work(folder, "cpu").missing()))
+        missing = self.trial_work(folder, "cpu").missing()
+        slots = slots_for(cluster.nodes, len(missing))
         work = self.trial_work(folder, slots.device)
-        if missing := work.missing():
+        if missing:
             say(f"Training: {len(missing):,} of {len(work.trials):,} trials, {slots.count} at a time ({slots.device})")
             with trial_progress(folder / EVENTS, len(missing), self.plan.recipe.epochs) as running:
                 run_trials(work, slots.count, slots.gpus)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from emoboost.report import REPORT_FILE, write_report
 
 from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
@@ -18,9 +17,11 @@ from emoboost.folds import Protocol
 from emoboost.frozen import FrozenFeatures
 from emoboost.label_maps import load_label_map
 from emoboost.recipe import Recipe
+from emoboost.report import REPORT_FILE, write_report
 from emoboost.survey import Survey
 from emoboost.trials import Pooled
 from jobs.console import say
+from jobs.evaluate import RAY_LOG
 from jobs.laboratory import Laboratory, Plan, prepare_fixed
 
 FIXED = Protocol(
@@ -65,9 +66,10 @@ def score_model(options: ScoreOptions) -> Evaluation:
     for remark in remarks:
         say(f"warning: {remark}")
     options.output.mkdir(parents=True, exist_ok=True)
-    with quiet(options.output / "ray.log"), connected(options.ray_address) as cluster:
-        say(f"Running on {cluster.describe()}")
-        laboratory.compute_features(cluster)
+    if laboratory.missing_features():
+        with quiet(options.output / RAY_LOG), connected(options.ray_address) as cluster:
+            say(f"Running on {cluster.describe()}")
+            laboratory.compute_features(cluster)
     evaluation = evaluation_of(folder, laboratory, merging, classes, remarks)
     write_report(evaluation, options.output)
     return evaluation

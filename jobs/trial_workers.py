@@ -7,6 +7,7 @@ handed to `ray.train.report` before the end, because it makes the workers of a r
 """
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -119,7 +120,9 @@ class Events:
 
     def add(self, trial: Trial, event: str, **more: object) -> None:
         """Append one line."""
-        line = json.dumps({"time": round(time.time(), 3), "trial": trial.name, "event": event, **more})
+        line = json.dumps(
+            {"time": round(time.time(), 3), "process": os.getpid(), "trial": trial.name, "event": event, **more}
+        )
         with self.file.open("a", encoding="utf-8") as target:
             target.write(line + "\n")
 
@@ -132,8 +135,6 @@ def run_trials(work: TrialWork, slots: int, gpus: float) -> None:
         slots: workers at a time.
         gpus: share of a GPU for each.
     """
-    import os
-
     # A worker's end is noticed, and a run returns, after at most this long; the default of two seconds adds up.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
     from ray.train import FailureConfig, RunConfig, ScalingConfig

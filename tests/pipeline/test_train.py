@@ -26,7 +26,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(1)
     whole = alexnet(weights=None).state_dict()
     save_file({name: whole[name] for name in whole if name.startswith("features.")}, cwd / "alexnet.safetensors")
-    rows = [f"{clip},{('Angry', 'sad')[n % 2]},s{n % 4}" for n, clip in enumerate([*EMODB, *LIBRISPEECH[:4]])]
+    rows = [f"{clip},{('Angry', 'sad')[n % 2]},s{n // 2 % 4}" for n, clip in enumerate([*EMODB, *LIBRISPEECH[:4]])]
     (cwd / "acted.csv").write_text("\n".join(["path,label,speaker", *rows, ""]))
     return cwd
 
@@ -46,15 +46,17 @@ class TestTrain:
     def test_writes_a_whole_model_folder(self, trained: Result, workshop: Path) -> None:
         assert trained.code == 0, trained.stderr
         names = {"config.json", "model.safetensors", "frozen.safetensors", "README.md", "confusion.png"}
+        names |= {"training_audio.txt"}
         assert {path.name for path in (workshop / "mine").iterdir()} == names
         model = load_model(workshop / "mine")
         assert model.classes == tuple(CLASSES), "labels of the manifest in the canonical vocabulary"
         assert trained.stdout.startswith(f"{model.identity} in mine (")
 
     def test_shows_progress_and_results(self, trained: Result) -> None:
-        assert "frozen features: 12 of 12 utterances" in trained.stderr
+        assert "Features: 36 of 36 copies of utterances" in trained.stderr
+        assert "Training: 8 of 8 trials" in trained.stderr
         assert re.search(r"leave-one-speaker-out, with guidance \(shipped\), seed 0: WA [\d.]+%, UA ", trained.stderr)
-        assert re.search(r"epoch 3, loss \d+\.\d+", trained.stderr)
+        assert re.search(r"training on all speakers: epoch 3, loss \d+\.\d+", trained.stderr)
 
     def test_card_and_picture(self, trained: Result, workshop: Path) -> None:
         assert trained.code == 0
@@ -67,6 +69,14 @@ class TestTrain:
         config = json.loads((workshop / "mine/config.json").read_text())
         assert config["training"]["seed"] == 0
         assert set(config["training"]["loso"]) == {"with guidance (shipped)", "encoder alone"}
+        assert len((workshop / "mine/training_audio.txt").read_text().split()) == 12
+
+    def test_says_when_it_is_scored_on_what_it_has_heard(self, trained: Result, workshop: Path, shell: Shell) -> None:
+        assert trained.code == 0
+        scored = shell.run("evaluate", "acted.csv", "--model", "mine", "--output", "scored", cwd=workshop)
+        assert scored.code == 0, scored.stderr
+        assert "warning: 12 of 12 utterances are in the model's training data" in scored.stderr
+        assert scored.stdout.startswith("LEAKY: ")
 
     def test_annotate_and_predict_with_it(self, trained: Result, workshop: Path, shell: Shell) -> None:
         assert trained.code == 0
@@ -118,7 +128,7 @@ class TestRefused:
     def test_an_output_that_cannot_be_a_folder(self, workshop: Path, shell: Shell, output: str) -> None:
         """Before the hours of training, not after them."""
         refused = shell.run(*words("--loso-seeds", "", output=output), cwd=workshop)
-        assert "frozen features" not in refused.stderr
+        assert "Features: " not in refused.stderr
         message = r"^acted\.csv.*: (exists and is not an empty folder; choose|cannot be made a model folder \()"
         assert re.search(message, refused.refused())
 
@@ -129,7 +139,7 @@ class TestRefused:
             ({"encoder": "alexnet.safetensors"}, r"alexnet\.safetensors: no such folder"),
             ({"alexnet": "nowhere"}, r"nowhere: not the features of torchvision's AlexNet in safetensors"),
             ({"alexnet": "encoder/model.safetensors"}, r"not the features of torchvision's AlexNet in safetensors"),
-            ({"loso-seeds": "0;1"}, r"--loso-seeds 0;1: give whole numbers separated by commas"),
+            ({"loso-seeds": "0;1"}, r"--loso-seeds 0;1: give different whole numbers separated by commas"),
         ],
     )
     def test_an_argument(self, workshop: Path, shell: Shell, changes: dict[str, str], message: str) -> None:

@@ -1,0 +1,176 @@
+"""`evaluate` with a tiny model's encoders: the report, the same numbers again, and what kills leave behind."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from emoboost.checkpoint import ModelFolder
+from emoboost.predict import load_model
+from emoboost.trials import TrialResult
+from pipeline.processes import Stopped, started
+from pipeline.recordings import EMODB, LIBRISPEECH
+from pipeline.shell import Result, Shell
+
+CLASSES = ["anger", "sadness"]
+RECIPE = """
+copies: [clean, speed 0.9]
+epochs: 20
+batch_size: 8
+mfcc_branch: {frame_pool: 4, lstm_layers: 1, lstm_hidden: 4}
+enhancement: {guidance_dim: 4, form: mean_start, standardise_frames: true}
+"""
+TRIALS = 2 * 4 + 4 * 3
+"""Two variants of four folds; three inner folds of each for the calibration of the first."""
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of two emotions and four speakers, and a recipe of many short epochs."""
+    cwd = tmp_path_factory.mktemp("evaluate")
+    rows = [f"{clip},{('Angry', 'sad')[n % 2]},s{n // 2 % 4}" for n, clip in enumerate([*EMODB, *LIBRISPEECH[:4]])]
+    (cwd / "acted.csv").write_text("\n".join(["path,label,speaker", *rows, ""]))
+    (cwd / "long.yaml").write_text(RECIPE)
+    return cwd
+
+
+@pytest.fixture(scope="module")
+def words(tiny_model: ModelFolder) -> list[str]:
+    return ["evaluate", "acted.csv", "--base-model", str(tiny_model.path), "--recipe", "long.yaml", "--seeds", "0"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(workshop: Path, words: list[str], shell: Shell) -> Result:
+    return shell.run(*words, "--output", "whole", "--json", cwd=workshop)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {file.name: TrialResult.load(file).weights_hash for file in sorted(folder.glob("trials/*.npz"))}
+
+
+def events(folder: Path) -> list[dict[str, object]]:
+    files = sorted(folder.glob("trials/events/*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+class TestReport:
+    def test_holds_every_figure(self, undisturbed: Result, workshop: Path) -> None:
+        assert undisturbed.code == 0, undisturbed.stderr
+        figures = json.loads(undisturbed.stdout)
+        assert figures == json.loads((workshop / "whole/report.json").read_text())
+        assert figures["seeds"] == [0]
+        assert figures["protocol"] == "loso"
+        assert not figures["leaky"]
+        assert figures["recipe"]["epochs"] == 20
+        assert set(figures["variants"]) == {"both", "encoder alone"}
+        names = {path.name for path in (workshop / "whole").iterdir()}
+        assert names >= {"report.html", "report.md", "report.json", "predictions.parquet", "pictures", "trials"}
+        assert len(hashes(workshop / "whole")) == TRIALS
+
+    def test_figures_are_those_of_the_predictions(self, undisturbed: Result, workshop: Path) -> None:
+        figures = json.loads(undisturbed.stdout)
+        rows = pq.read_table(workshop / "whole/predictions.parquet").to_pandas()
+        assert len(rows) == 12
+        assert {f"prob_{name}" for name in CLASSES} < set(rows.columns)
+        assert figures["wa"] == pytest.approx(accuracy_score(rows.truth, rows.label))
+        assert figures["ua"] == pytest.approx(balanced_accuracy_score(rows.truth, rows.label))
+        assert rows.utterance_id.is_unique
+
+    def test_shows_progress_and_keeps_it(self, undisturbed: Result, workshop: Path) -> None:
+        assert "Features: 24 of 24 copies" in undisturbed.stderr
+        assert f"Training: {TRIALS} of {TRIALS} trials, " in undisturbed.stderr
+        assert undisturbed.stderr.splitlines()[-1] == f"{TRIALS} of {TRIALS} trainings"
+        lines = events(workshop / "whole")
+        assert sum(line["event"] == "done" for line in lines) == TRIALS
+        assert sum(line["event"] == "epoch" for line in lines) == TRIALS * 20
+        assert not list((workshop / "whole/trials").glob("*.state*"))
+
+
+class TestKilled:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def disturbed(
+        cls, workshop: Path, words: list[str], shell: Shell, undisturbed: Result
+    ) -> tuple[Stopped, dict[str, tuple[int, int]]]:
+        """A worker is killed in mid-training, then, some trials later, the command itself."""
+        assert undisturbed.code == 0
+        folder = workshop / "killed"
+        with started(shell, [*words, "--output", "killed"], workshop) as run:
+            run.wait_for("a training under way", lambda: any(line.get("epoch", 0) > 3 for line in events(folder)))
+            first = events(folder)[0]["process"]
+            assert isinstance(first, int)
+            os.kill(first, signal.SIGKILL)
+            run.wait_for(
+                "another worker's trials",
+                lambda: sum(line["event"] == "done" and line["process"] != first for line in events(folder)) >= 2,
+            )
+            run.process.send_signal(signal.SIGKILL)
+            run.end()
+        results = list(folder.glob("trials/*.npz"))
+        assert 2 <= len(results) < TRIALS
+        return run, {file.name: (file.stat().st_ino, file.stat().st_mtime_ns) for file in results}
+
+    def test_goes_on_and_ends_with_the_same_weights(
+        self,
+        disturbed: tuple[Stopped, dict[str, tuple[int, int]]],
+        workshop: Path,
+        words: list[str],
+        shell: Shell,
+        undisturbed: Result,
+    ) -> None:
+        _, finished = disturbed
+        result = shell.run(*words, "--output", "killed", "--resume", "--json", cwd=workshop)
+        assert result.code == 0, result.stderr
+        assert f"Training: {TRIALS - len(finished)} of {TRIALS} trials" in result.stderr
+        assert "copies of utterances are to be computed" not in result.stderr, "features were kept"
+        files = {name: (workshop / "killed/trials" / name).stat() for name in finished}
+        assert {name: (file.st_ino, file.st_mtime_ns) for name, file in files.items()} == finished, "left as they were"
+        assert hashes(workshop / "killed") == hashes(workshop / "whole")
+        assert json.loads(result.stdout)["variants"] == json.loads(undisturbed.stdout)["variants"]
+
+    def test_a_killed_training_went_on_from_its_last_epoch(
+        self, disturbed: tuple[Stopped, dict[str, tuple[int, int]]], workshop: Path
+    ) -> None:
+        assert disturbed
+        lines = events(workshop / "killed")
+        first = lines[0]["process"]
+        killed = [line for line in lines if line["process"] == first][-1]
+        after = [
+            line["epoch"]
+            for line in lines
+            if line["trial"] == killed["trial"] and line["process"] != first and line["event"] == "epoch"
+        ]
+        last = killed.get("epoch", 0)
+        assert isinstance(last, int)
+        assert after[0] in (last, last + 1), "an epoch whose state was written may not have been told"
+
+
+class TestFixedModel:
+    def test_answers_as_predict_does(self, workshop: Path, tiny_model: ModelFolder, shell: Shell) -> None:
+        model = load_model(tiny_model.path)
+        result = shell.run(
+            *("evaluate", "acted.csv", "--model", tiny_model.path, "--output", "fixed", "--json"), cwd=workshop
+        )
+        assert result.code == 0, result.stderr
+        assert "tiny@" in result.stderr
+        assert "does not say which audio it was trained on" in result.stderr
+        rows = pq.read_table(workshop / "fixed/predictions.parquet").to_pandas().set_index("utterance_id")
+        answer = model.predict(EMODB[0])
+        row = rows.loc[EMODB[0].stem] if EMODB[0].stem in rows.index else rows.iloc[0]
+        assert row.label == answer.label
+        assert row[f"prob_{answer.label}"] == pytest.approx(answer.confidence, abs=2e-3)
+        assert json.loads(result.stdout)["model"] == model.identity
+
+
+def test_the_cache_is_told_and_cleared(undisturbed: Result, workshop: Path, shell: Shell) -> None:
+    assert undisturbed.code == 0
+    info = shell.run("cache", "info", "--json", cwd=workshop)
+    uses = json.loads(info.stdout)
+    assert sum(use["entries"] for use in uses) >= 24
+    assert "GB" in shell.run("cache", "info", cwd=workshop).stdout
+    assert shell.run("cache", "clear", cwd=workshop).code == 0
+    assert json.loads(shell.run("cache", "info", "--json", cwd=workshop).stdout) == []

@@ -1,0 +1,310 @@
+"""Experiments without Ray: what is checked before the work, what a worker does, what becomes of its results."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emoboost.checkpoint import ModelFolder
+from emoboost.config import EnhancementConfig, MfccBranchConfig
+from emoboost.corpus import read_corpus
+from emoboost.encoder_source import EncoderSource
+from emoboost.errors import EmoboostError, OutputError, UsageError
+from emoboost.frozen import encode, keep_inputs
+from emoboost.label_maps import load_label_map
+from emoboost.predict import preparation_for
+from emoboost.recipe import Recipe
+from emoboost.scoring import pooled_temperature, scores_of
+from emoboost.survey import survey
+from emoboost.trials import Trial, TrialResult, fit_temperature
+from jobs.cross_corpus import cross_protocol, join
+from jobs.evaluate import evaluation_of, remarks_on
+from jobs.laboratory import Laboratory, Plan, open_run, prepare
+from jobs.score_model import merged_classes
+from jobs.trial_progress import TrialProgress
+from jobs.trial_workers import EVENTS, Events, TrialWork, run_one
+
+RECIPE = Recipe(
+    name="quick",
+    copies=("clean", "speed 0.9"),
+    epochs=2,
+    batch_size=8,
+    mfcc_branch=MfccBranchConfig(frame_pool=4, lstm_layers=1, lstm_hidden=4),
+    enhancement=EnhancementConfig(guidance_dim=4, form="mean_start", standardise_frames=True),
+)
+
+
+def manifest_of(file: Path, clips: Sequence[Path], labels: Sequence[str], speakers: Sequence[str]) -> str:
+    rows = [f"{clip},{label},{speaker}" for clip, label, speaker in zip(clips, labels, speakers, strict=True)]
+    file.write_text("\n".join(["path,label,speaker", *rows, ""]))
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def acted(tmp_path_factory: pytest.TempPathFactory, clips: list[Path]) -> str:
+    """Twelve clips of two classes and three speakers."""
+    file = tmp_path_factory.mktemp("corpus") / "acted.csv"
+    return manifest_of(file, clips[:12], ["anger", "sad"] * 6, [f"s{n // 2 % 3}" for n in range(12)])
+
+
+def plan_for(model: ModelFolder, recipe: Recipe = RECIPE, **changes: object) -> Plan:
+    source = EncoderSource(model=str(model.path))
+    return dataclasses.replace(Plan(variants=("both", "encoder"), seeds=(0,), recipe=recipe, source=source), **changes)
+
+
+def filled(laboratory: Laboratory) -> Laboratory:
+    """Features computed in this process, without Ray."""
+    config, encoders = laboratory.plan.source.load("x", laboratory.config.classes)
+    preparation = preparation_for(laboratory.config, laboratory.corpus.base)
+    entries = []
+    for wanted in laboratory.missing_features():
+        prepared = preparation([wanted.utterance], [wanted.change])
+        keep = keep_inputs(prepared.inputs, prepared.valid, config)
+        inputs_only = laboratory.plan.recipe.tunes
+        entries.append((wanted.name, keep if inputs_only else encode(prepared.inputs, prepared.valid, encoders)))
+    laboratory.cache.publish(entries)
+    return laboratory
+
+
+def done(laboratory: Laboratory, folder: Path) -> tuple[TrialWork, dict[Trial, TrialResult]]:
+    """Every trial run in this process."""
+    work = laboratory.trial_work(folder, "cpu")
+    (folder / EVENTS).mkdir(parents=True)
+    experiment = work.experiment()
+    for trial in work.trials:
+        assert run_one(work, experiment, trial, Events(folder / EVENTS / "0.jsonl"))
+    return work, work.results()
+
+
+@pytest.fixture(scope="module")
+def laboratory(acted: str, tiny_model: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+    plan = plan_for(tiny_model, calibrated=("both",))
+    return filled(prepare(read_corpus(acted), plan, tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="module")
+def results(
+    laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrialWork, dict[Trial, TrialResult]]:
+    return done(laboratory, tmp_path_factory.mktemp("run") / "trials")
+
+
+class TestPrepared:
+    def test_nothing_is_missing_once_it_is_there(self, laboratory: Laboratory) -> None:
+        assert laboratory.missing_features() == []
+        assert len(laboratory.cache.index()) == 24
+
+    def test_the_same_audio_under_another_name_is_found(
+        self, laboratory: Laboratory, clips: list[Path], tmp_path: Path, tiny_model: ModelFolder
+    ) -> None:
+        copies = []
+        for clip in clips[:12]:
+            copies.append(tmp_path / f"copy of {clip.name}")
+            copies[-1].write_bytes(clip.read_bytes())
+        other = manifest_of(tmp_path / "m.csv", copies, ["fear", "neutral"] * 6, ["x", "x", "y", "y", "z", "z"] * 2)
+        again = prepare(read_corpus(other), plan_for(tiny_model), laboratory.cache.folder.parent)
+        assert again.missing_features() == []
+
+    def test_only_what_is_trained_on_is_copied(self, laboratory: Laboratory) -> None:
+        assert [len(copies) for copies in laboratory.wanted] == [2] * 12
+
+    def test_remarks(self, laboratory: Laboratory) -> None:
+        assert remarks_on(laboratory) == []
+        leaky = dataclasses.replace(laboratory.protocol, leaky=True)
+        assert remarks_on(dataclasses.replace(laboratory, protocol=leaky))[0].startswith("LEAKY protocol: ")
+        texts = dataclasses.replace(laboratory.corpus, texts=["t"] * 12)
+        assert "share sentences" in remarks_on(dataclasses.replace(laboratory, corpus=texts))[0]
+
+    def test_a_leaky_protocol_chooses_its_epoch(self, acted: str, tiny_model: ModelFolder, tmp_path: Path) -> None:
+        found = prepare(read_corpus(acted), plan_for(tiny_model), tmp_path, protocol="paper")
+        assert found.plan.recipe.patience == RECIPE.epochs
+        assert found.plan.recipe.epochs == RECIPE.epochs
+
+    def test_a_run_is_gone_on_with_only_if_it_is_the_same(self, laboratory: Laboratory, tmp_path: Path) -> None:
+        identity = laboratory.identity()
+        open_run(tmp_path / "r/trials", identity, resume=False)
+        open_run(tmp_path / "r/trials", identity, resume=True)
+        with pytest.raises(OutputError, match="holds an evaluation already; go on with --resume"):
+            open_run(tmp_path / "r/trials", identity, resume=False)
+        with pytest.raises(OutputError, match="holds an evaluation with other manifest, protocol; repeat its command"):
+            open_run(tmp_path / "r/trials", {**identity, "manifest": "x", "protocol": "y"}, resume=True)
+
+
+class TestTrials:
+    def test_become_scores(self, laboratory: Laboratory, results: tuple[TrialWork, dict[Trial, TrialResult]]) -> None:
+        work, found = results
+        (both,) = scores_of(found, "both", (0,), work.truth)
+        (alone,) = scores_of(found, "encoder", (0,), work.truth)
+        np.testing.assert_array_equal(both.tested, np.arange(12))
+        np.testing.assert_array_equal([laboratory.folds[f].name for f in both.fold], laboratory.corpus.speakers)
+        assert alone.calibrated is None
+        assert both.calibrated is not None
+        assert len(both.temperatures) == 3
+        inner = [found[Trial("both", 0, 1, n)] for n in range(2)]
+        logits = np.concatenate([result.logits for result in inner])
+        truth = np.concatenate([work.truth[result.utterance] for result in inner])
+        assert both.temperatures[1] == pytest.approx(fit_temperature(logits, truth))
+        assert both.vectors is not None
+        segments = found[Trial("both", 0, 0)]
+        first = int(segments.utterance[0])
+        mean = segments.vectors[segments.utterance == first].astype(np.float64).mean(axis=0)
+        np.testing.assert_allclose(both.vectors[first], mean, rtol=1e-5)
+
+    def test_a_fold_temperature_never_sees_its_test_speaker(self, laboratory: Laboratory) -> None:
+        for fold, inner in zip(laboratory.folds, laboratory.inner, strict=True):
+            for part in inner:
+                assert not {*part.train.tolist(), *part.test.tolist()} & set(fold.test.tolist())
+
+    def test_of_the_shipped_model_is_fitted_on_all_held_out_logits(
+        self, results: tuple[TrialWork, dict[Trial, TrialResult]]
+    ) -> None:
+        work, found = results
+        outer = [found[Trial("both", 0, fold)] for fold in range(3)]
+        expected = fit_temperature(
+            np.concatenate([r.logits for r in outer]), np.concatenate([work.truth[r.utterance] for r in outer])
+        )
+        assert pooled_temperature(found, "both", work.truth) == pytest.approx(expected)
+
+    def test_become_an_evaluation(
+        self, laboratory: Laboratory, results: tuple[TrialWork, dict[Trial, TrialResult]]
+    ) -> None:
+        evaluation = evaluation_of(laboratory, results[1], ["a remark"])
+        assert list(evaluation.variants) == ["both", "encoder alone"]
+        assert {example.title.split(": ")[1].split(",")[0] for example in evaluation.examples} == {"anger", "sadness"}
+        for example in evaluation.examples:
+            assert example.spectrogram.shape == (300, 200)
+            spoken = example.weights[example.weights > 0]
+            assert spoken.mean() == pytest.approx(1, abs=0.5), "relative to mean pooling"
+        assert evaluation.parameters["both"] > evaluation.parameters["encoder alone"]
+
+    def test_tell_what_happens(self, results: tuple[TrialWork, dict[Trial, TrialResult]]) -> None:
+        work, _ = results
+        progress = TrialProgress(work.folder / EVENTS, len(work.trials), 2, started=0)
+        news = progress.look()
+        assert (progress.done, progress.running, progress.failed) == (len(work.trials), {}, [])
+        assert progress.look() == []
+        assert progress.line() == f"{len(work.trials)} of {len(work.trials)} trainings"
+        assert {"time", "process", "trial", "event", "epoch", "loss"} <= set(news[1])
+        assert not list(work.folder.glob("*.state"))
+
+    def test_a_loss_that_is_not_a_number_ends_them(self, laboratory: Laboratory, tmp_path: Path) -> None:
+        recipe = dataclasses.replace(RECIPE, classifier_lr=1e30)
+        wild = dataclasses.replace(laboratory, plan=dataclasses.replace(laboratory.plan, recipe=recipe))
+        work = wild.trial_work(tmp_path, "cpu")
+        events = Events(tmp_path / "0.jsonl")
+        assert not run_one(work, work.experiment(), work.trials[0], events)
+        progress = TrialProgress(tmp_path, 1, 2, started=0)
+        progress.look()
+        ((trial, reason),) = progress.failed
+        assert trial == "both-seed0-fold000"
+        assert "the loss is not a number in epoch 1" in reason
+        assert [path.name for path in tmp_path.iterdir()] == ["0.jsonl"]
+
+    def test_half_a_line_waits_for_its_end(self, tmp_path: Path) -> None:
+        line = json.dumps({"time": 1, "trial": "t", "event": "epoch", "epoch": 1, "loss": 0.5})
+        file = tmp_path / "0.jsonl"
+        progress = TrialProgress(tmp_path, 1, 3, started=0)
+        file.write_text(line[:20])
+        assert progress.look() == []
+        file.write_text(line + "\n")
+        assert len(progress.look()) == 1
+        assert progress.line() == "0 of 1 trainings · t epoch 1 of 3, loss 0.500"
+
+
+def test_tuning_changes_the_encoder_and_only_its_last_layers(
+    acted: str, tiny_model: ModelFolder, tmp_path: Path
+) -> None:
+    recipe = dataclasses.replace(RECIPE, copies=("clean",), tune_encoder_layers=1, tune_alexnet=True, encoder_lr=1e-3)
+    plan = plan_for(tiny_model, recipe, variants=("both",))
+    laboratory = filled(prepare(read_corpus(acted), plan, tmp_path / "cache"))
+    experiment = laboratory.trial_work(tmp_path, "cpu").experiment()
+    assert experiment.encoders is not None
+    before = {name: tensor.clone() for name, tensor in experiment.encoders.state_dict().items()}
+    from emoboost.training import train_head
+
+    features = experiment.features
+    arguments = (features, experiment.truth[features.utterance], np.arange(8), laboratory.config, recipe, 0)
+    state = tmp_path / "state"
+    trained = train_head(*arguments, encoders=experiment.encoders, state=state)
+    assert trained.learner.encoders is not None
+    after = trained.learner.encoders.state_dict()
+    changed = {name for name in before if not (before[name] == after[name]).all()}
+    assert all("layers.1." in name or name.startswith("alexnet.") for name in changed)
+    assert any("layers.1." in name for name in changed)
+    assert any(name.startswith("alexnet.") for name in changed)
+    assert all((before[name] == tensor).all() for name, tensor in experiment.encoders.state_dict().items())
+    assert train_head(*arguments, encoders=experiment.encoders).weights_hash == trained.weights_hash
+
+
+class TestCrossCorpus:
+    def test_trains_on_one_and_tests_on_the_other(
+        self, acted: str, clips: list[Path], tiny_model: ModelFolder, tmp_path: Path
+    ) -> None:
+        other = manifest_of(tmp_path / "read.csv", clips[12:], ["anger", "sadness"] * 2, ["s0", "s0", "s1", "s1"])
+        source, target = read_corpus(acted), read_corpus(other)
+        joined = join(source, target)
+        plan = plan_for(tiny_model, variants=("encoder",))
+        laboratory = filled(prepare(joined, plan, tmp_path / "cache", protocol=cross_protocol(source, target)))
+        assert [len(copies) for copies in laboratory.wanted] == [2] * 12 + [1] * 4
+        work, results = done(laboratory, tmp_path / "trials")
+        (scores,) = scores_of(results, "encoder", (0,), work.truth)
+        np.testing.assert_array_equal(scores.tested, np.arange(12, 16))
+
+    def test_the_same_recording_on_both_sides_is_refused(
+        self, acted: str, clips: list[Path], tiny_model: ModelFolder, tmp_path: Path
+    ) -> None:
+        other = manifest_of(tmp_path / "m.csv", clips[:4], ["anger", "sadness"] * 2, ["a", "a", "b", "b"])
+        source, target = read_corpus(acted), read_corpus(other)
+        with pytest.raises(UsageError, match=r"audio .* is in training .* and in test"):
+            prepare(join(source, target), plan_for(tiny_model), tmp_path, protocol=cross_protocol(source, target))
+
+    def test_a_class_that_is_not_trained(self, acted: str, clips: list[Path], tmp_path: Path) -> None:
+        other = manifest_of(tmp_path / "m.csv", clips[12:], ["anger", "fear"] * 2, ["a", "a", "b", "b"])
+        with pytest.raises(UsageError, match=r"m\.csv: class fear is not in .*acted\.csv \(anger, sadness\)"):
+            join(read_corpus(acted), read_corpus(other))
+
+
+class TestLabelMaps:
+    def test_rename_and_leave_out(self, clips: list[Path], tmp_path: Path) -> None:
+        labels = ["joy", "sad", "angry", "bored", "fear", "neutral"]
+        file = manifest_of(tmp_path / "m.csv", clips[:6], labels, list("abcabc"))
+        corpus = read_corpus(file, load_label_map("valence"))
+        assert list(corpus.labels) == ["positive", "negative", "negative", "negative", "negative"]
+        assert corpus.left_out == {"neutral": 1}
+        assert [utterance.uri for utterance in corpus.utterances] == [str(clip) for clip in clips[:5]]
+
+    def test_a_file_may_admit_other_classes(self, clips: list[Path], tmp_path: Path) -> None:
+        file = manifest_of(tmp_path / "m.csv", clips[:2], ["irony", "sad"], ["a", "b"])
+        (tmp_path / "map.yaml").write_text("irony: irony\nsad: sadness\n")
+        assert read_corpus(file, load_label_map(str(tmp_path / "map.yaml"))).classes == ("irony", "sadness")
+
+    @pytest.mark.parametrize("text", ["- a\n", "a: [", "a: 1\n", "a: {b: c}\n"])
+    def test_a_file_of_another_form(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "map.yaml").write_text(text)
+        with pytest.raises(UsageError, match=r"map\.yaml"):
+            load_label_map(str(tmp_path / "map.yaml"))
+
+    def test_nothing_is_left(self, acted: str) -> None:
+        with pytest.raises(UsageError, match="the label map leaves nothing; it has anger, sadness"):
+            read_corpus(acted, {"fear": "fear"})
+
+    def test_merge_what_a_model_says(self) -> None:
+        classes, table = merged_classes(("anger", "boredom", "happiness"), load_label_map("arousal"))
+        assert classes == ("high", "low")
+        np.testing.assert_array_equal(table, [[1, 0], [0, 1], [1, 0]])
+        assert merged_classes(("anger", "fear"), None)[0] == ("anger", "fear")
+
+
+def test_survey_names_what_cannot_be_read(acted: str, tmp_path: Path) -> None:
+    corpus = read_corpus(acted)
+    found = survey(corpus, 16_000)
+    assert len(set(found.audio)) == 12
+    assert not found.constant_length
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF")
+    utterances = [dataclasses.replace(corpus.utterances[0], uri=str(broken)), *corpus.utterances[1:]]
+    with pytest.raises(EmoboostError, match=r"acted\.csv: .*broken\.wav.*; correct or remove that row"):
+        survey(dataclasses.replace(corpus, utterances=utterances), 16_000)
