@@ -45,13 +45,14 @@ class Corpus:
         return np.array([classes.index(label) for label in self.labels], np.int64)
 
 
-def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None) -> Corpus:
+def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, any_label: bool = False) -> Corpus:
     """Read a manifest that has the columns `label` and `speaker`.
 
     Args:
         manifest: path or URL.
         label_map: canonical label -> label to use; rows with another label are left out. None takes every label as it
             is, as long as it is the name of an emotion.
+        any_label: take labels that are no emotion's name, too.
 
     Raises:
         ManifestError: the manifest cannot be used, a column is missing, a row has no label or speaker or a label that
@@ -73,7 +74,8 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None) -> Co
     _column(table, "speaker", manifest)
     left_out: Counter[str] = Counter()
     if label_map is None:
-        _refuse_unknown(names, manifest)
+        if not any_label:
+            _refuse_unknown(names, manifest)
         labels = names
     else:
         left_out.update(name for name in names if name not in label_map)

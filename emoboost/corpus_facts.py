@@ -11,6 +11,7 @@ from emoboost.augment import audio_hash
 from emoboost.corpus import Corpus
 from emoboost.defaults import MAX_SECONDS
 from emoboost.errors import AudioError
+from emoboost.vocabulary import EMOTIONS
 
 FULL_SCALE = 0.9999
 CLIPPED_SAMPLES = 3
@@ -114,6 +115,8 @@ def warnings_of(facts: CorpusFacts, speakers: Sequence[str]) -> list[str]:
         name, reason = next(iter(facts.unreadable.items()))
         lines.append(f"{len(facts.unreadable):,} cannot be read, for example {name}: {reason}")
     for label, by_speaker in facts.counts.items():
+        if label not in EMOTIONS:
+            lines.append(f"class {label} is not the name of an emotion; evaluate and train need a --label-map for it")
         if len(by_speaker) == 1:
             lines.append(f"class {label} has one speaker only ({next(iter(by_speaker))})")
     for speaker in sorted(set(speakers)):

@@ -1,6 +1,7 @@
 """Where frozen encoders come from, so that every worker can load them by itself."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from emoboost.model import FrozenEncoders
+
+
+ALEXNET = "alexnet."
+"""How names of its tensors begin in a model."""
 
 
 @dataclass(frozen=True)
@@ -54,30 +59,33 @@ class EncoderSource:
             tensors = {key: value for key, value in tensors.items() if not key.startswith("backbone.")}
             tensors |= {f"backbone.{key}": value for key, value in backbone.state_dict().items()}
         if self.alexnet is not None:
-            tensors = {key: value for key, value in tensors.items() if not key.startswith("alexnet.")}
-            tensors |= {f"alexnet.{key}": value for key, value in read_alexnet(Path(self.alexnet)).items()}
+            own = {key: value for key, value in tensors.items() if key.startswith(ALEXNET)}
+            tensors |= read_alexnet(Path(self.alexnet), own)
         encoders = FrozenEncoders(config)
-        try:
-            encoders.load_state_dict({key: value.float() for key, value in tensors.items()})
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise UsageError(
-                f"{self.alexnet or self.model}: not the weights of AlexNet's features ({reason})"
-            ) from None
+        encoders.load_state_dict({key: value.float() for key, value in tensors.items()})
         return config, encoders
 
 
-def read_alexnet(file: Path) -> "dict[str, Tensor]":
-    """Tensors of torchvision's AlexNet features.
+def read_alexnet(file: Path, like: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+    """Tensors of torchvision's AlexNet features, under a model's names.
+
+    Args:
+        file: with torchvision's names.
+        like: a model's own, whose names and shapes the file must have.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or holds other tensors.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return dict(load_file(file))
+        found = {f"{ALEXNET}{key}": value for key, value in load_file(file).items()}
     except (OSError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"{file}: not the features of torchvision's AlexNet in safetensors ({reason})") from error
+    shapes = {key: tuple(value.shape) for key, value in found.items()}
+    if other := set(shapes.items()) ^ {(key, tuple(value.shape)) for key, value in like.items()}:
+        name = min(other)[0].removeprefix(ALEXNET)
+        raise UsageError(f"{file}: not the features of torchvision's AlexNet in safetensors (look at tensor {name})")
+    return found

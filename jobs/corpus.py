@@ -74,7 +74,7 @@ def chosen(rows: Sequence[CorpusRow], sessions: str | None, texts: str | None) -
 
 def show_command(manifest: str, *, as_json: bool) -> Exit:
     """Print counts per class and speaker, durations, and what is suspicious."""
-    corpus = read_corpus(manifest)
+    corpus = read_corpus(manifest, any_label=True)
     facts = corpus_facts(corpus, SegmentConfig().sample_rate)
     found = warnings_of(facts, corpus.speakers)
     if as_json:

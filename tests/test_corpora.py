@@ -319,7 +319,7 @@ class TestFacts:
 class TestReadCorpus:
     def read(self, folder: Path, *lines: str, header: str = "path,label,speaker") -> Corpus:
         (folder / "m.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
-        return read_corpus(str(folder / "m.csv"))
+        return read_corpus(str(folder / "m.csv"), any_label=True)
 
     def test_canonical_labels_in_the_manifests_order(self, tmp_path: Path) -> None:
         corpus = self.read(tmp_path, "b.wav,Happy ,1", "a.wav,neu,2", "c.wav,ANGRY,1", "d.wav,bewundernd,Ö")
@@ -329,6 +329,11 @@ class TestReadCorpus:
         assert corpus.classes == ("anger", "bewundernd", "happiness", "neutral")
         np.testing.assert_array_equal(corpus.class_numbers(corpus.classes), [2, 3, 0, 1])
         assert corpus.base == str(tmp_path)
+
+    def test_a_name_of_no_emotion_is_asked_about(self, tmp_path: Path) -> None:
+        self.read(tmp_path, "a.wav,angri,1", "b.wav,sad,2")
+        with pytest.raises(ManifestError, match=r"m\.csv: row 1: label 'angri' is not the name of an emotion, perhaps"):
+            read_corpus(str(tmp_path / "m.csv"))
 
     def test_more_than_one_shard(self, tmp_path: Path) -> None:
         corpus = self.read(tmp_path, *(f"{n}.wav,{'sad' if n % 2 else 'fear'},{n % 3}" for n in range(300)))
