@@ -9,6 +9,7 @@ import typer
 
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
 from jobs.exits import run
+from jobs.failures import RESUME
 
 app = typer.Typer(
     name="emoboost-batch",
@@ -235,6 +236,7 @@ def evaluate(
             as_json=json,
         ),
         debug=debug,
+        go_on=RESUME,
     )
 
 
@@ -270,6 +272,7 @@ def reproduce(
             ray_address=ray_address,
         ),
         debug=debug,
+        go_on=RESUME,
     )
 
 

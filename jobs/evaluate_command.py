@@ -4,16 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from emoboost.report import REPORT_FILE
-
 from emoboost.errors import UsageError
 from emoboost.feature_cache import default_cache
 from emoboost.folds import PROTOCOLS
 from emoboost.recipe import load_recipe
+from emoboost.report import REPORT_FILE
 from emoboost.variants import chosen_variants
 from jobs.evaluate import EvaluateOptions, evaluate
 from jobs.exits import Exit
-from jobs.failures import told_plainly
+from jobs.failures import RESUME, told_plainly
 from jobs.lab_arguments import encoder_source, parse_seeds
 from jobs.score_model import ScoreOptions, score_model
 
@@ -47,7 +46,7 @@ def evaluate_command(
     """
     refuse_output(output)
     place = cache or default_cache()
-    with told_plainly(output, "the same command with --resume continues"):
+    with told_plainly(output, RESUME):
         if model is not None:
             score_model(
                 ScoreOptions(

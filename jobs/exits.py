@@ -28,14 +28,20 @@ class Exit(IntEnum):
     """Ctrl-C or SIGTERM; the same command continues."""
 
 
-def run(command: Callable[[], Exit], *, debug: bool) -> NoReturn:
-    """Run a command and leave with its exit code; an error is one or two lines, with `debug` also a traceback."""
+def run(command: Callable[[], Exit], *, debug: bool, go_on: str = "the same command continues") -> NoReturn:
+    """Run a command and leave with its exit code.
+
+    Args:
+        command: what to do.
+        debug: show an error's traceback beside its one or two lines.
+        go_on: what continues an interrupted command.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = command()
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
-        print("Interrupted. What is finished stays; the same command continues.", file=sys.stderr)
+        print(f"Interrupted. What is finished stays; {go_on}.", file=sys.stderr)
     except EmoboostError as error:
         code = Exit(error.exit_code)
         _show(str(error), debug=debug)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from emoboost.errors import EmoboostError
 
+RESUME = "the same command with --resume continues"
+
 
 @contextlib.contextmanager
 def told_plainly(output: Path, go_on: str) -> Iterator[None]:

@@ -15,7 +15,7 @@ from emoboost.report.figures import figures_of
 from emoboost.report.tables import systems_table, variants_table
 from jobs.evaluate import EvaluateOptions, evaluate
 from jobs.exits import Exit
-from jobs.failures import told_plainly
+from jobs.failures import RESUME, told_plainly
 from jobs.lab_arguments import encoder_source, parse_seeds
 
 PROTOCOLS = ("loso", "paper")
@@ -60,7 +60,7 @@ def reproduce_command(
     found = []
     for experiment in experiments:
         folder = output / experiment.folder
-        with told_plainly(folder, "the same command with --resume continues"):
+        with told_plainly(folder, RESUME):
             found.append(
                 evaluate(
                     EvaluateOptions(

@@ -15,6 +15,7 @@ from cluster.resources import (
     Layout,
     Node,
     layout_for,
+    slots_for,
 )
 from emoboost.errors import EmoboostError
 
@@ -152,3 +153,22 @@ def test_machines_that_are_too_small_take_no_part() -> None:
 def test_in_words() -> None:
     assert layout_for([Node(8, 0, PLENTY)]).describe() == "2 feature + 8 network workers (cpu)"
     assert layout_for([Node(8, 1, PLENTY)]).describe() == "7 feature + 1 network workers (cuda)"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "trials", "count", "gpus"),
+    [
+        ([Node(2, 0, 24 * GIB)], 150, 2, 0.0),
+        ([Node(2, 0, 24 * GIB)], 1, 1, 0.0),
+        ([Node(64, 0, 16 * GIB)], 150, 16, 0.0),
+        ([Node(16, 1, 128 * GIB)], 150, 4, 0.25),
+        ([Node(16, 1, 128 * GIB), Node(64, 8, 512 * GIB)], 150, 36, 0.25),
+        ([Node(2, 8, 64 * GIB)], 150, 2, 0.25),
+        ([Node(16, 1, 128 * GIB)], 3, 3, 0.25),
+        ([Node(1, 0, GIB // 2)], 10, 1, 0.0),
+    ],
+)
+def test_slots_for_many_small_trainings(nodes: list[Node], trials: int, count: int, gpus: float) -> None:
+    slots = slots_for(nodes, trials)
+    assert (slots.count, slots.gpus) == (count, gpus)
+    assert slots.device == ("cuda" if gpus else "cpu")

@@ -33,7 +33,7 @@ def plot_reliability(curves: Mapping[str, Reliability], title: str) -> "Figure":
     upper.set_ylabel("labels that are right (%)")
     upper.set_ylim(-2, 102)
     upper.set_xlim(0, 100)
-    upper.legend(loc="upper left", frameon=False)
+    upper.legend(loc="lower right", frameon=False)
     lower.set_ylabel("labels")
     lower.set_xlabel("confidence (%)")
     for axes in (upper, lower):
