@@ -62,12 +62,15 @@ class TrialProgress:
 
     def line(self) -> str:
         """One line for people."""
+        return " · ".join([self.summary(), *(self._state_of(trial) for trial in sorted(self.running))])
+
+    def summary(self) -> str:
+        """How many are done, and how long the rest will take."""
         elapsed = time.time() - self.started
-        parts = [f"{self.done:,} of {self.total:,} trainings"]
-        if self.done and self.done < self.total:
-            parts.append(f"{duration(elapsed / self.done * (self.total - self.done))} left")
-        parts += [self._state_of(trial) for trial in sorted(self.running)]
-        return " · ".join(parts)
+        done = f"{self.done:,} of {self.total:,} trainings"
+        if not 0 < self.done < self.total:
+            return done
+        return f"{done} · {duration(elapsed / self.done * (self.total - self.done))} left"
 
     def _state_of(self, trial: str) -> str:
         line = self.running[trial]
@@ -84,7 +87,7 @@ class TrialProgress:
             line = self.running[trial]
             loss = f"{line['loss']:.3f}" if "loss" in line else ""
             table.add_row(trial, f"{line.get('epoch', 0)} of {self.epochs}", loss)
-        table.caption = self.line().split(" · training", maxsplit=1)[0]
+        table.caption = self.summary()
         return table
 
 

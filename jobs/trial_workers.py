@@ -8,6 +8,7 @@ handed to `ray.train.report` before the end, because it makes the workers of a r
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -44,7 +45,7 @@ class TrialWork:
     source: EncoderSource
     trials: Sequence[Trial]
     folder: Path
-    """Where states and results lie."""
+    """Where states and results lie; absolute, and the same on every machine."""
     device: str
 
     def experiment(self) -> Experiment:
@@ -142,13 +143,15 @@ def run_trials(work: TrialWork, slots: int, gpus: float) -> None:
 
     (work.folder / EVENTS).mkdir(parents=True, exist_ok=True)
     resources = {"CPU": 1.0, **({"GPU": gpus} if gpus else {})}
+    storage = work.folder / "ray-train"
     TorchTrainer(
         work_through,
         train_loop_config={"work": work},
         scaling_config=ScalingConfig(num_workers=slots, use_gpu=gpus > 0, resources_per_worker=resources),
         run_config=RunConfig(
             name=f"run-{time.time_ns()}",
-            storage_path=str((work.folder / "ray-train").absolute()),
+            storage_path=str(storage),
             failure_config=FailureConfig(max_failures=FAILURES),
         ),
     ).fit()
+    shutil.rmtree(storage, ignore_errors=True)

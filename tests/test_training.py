@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.optimize import brute
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import balanced_accuracy_score
@@ -116,6 +118,20 @@ class TestTrainHead:
         rest = np.setdiff1d(np.arange(len(features.utterance)), rows)
         assert same_bits(trained(features, rows), trained(changed(features, rest), rows))
         assert not same_bits(trained(features, rows), trained(changed(features, rows[:1]), rows))
+
+    @settings(max_examples=8, deadline=None)
+    @given(st.sets(st.integers(0, UTTERANCES - 1), min_size=2, max_size=UTTERANCES - 1))
+    def test_nothing_of_other_utterances_gets_in(self, seen: set[int]) -> None:
+        """Whatever is left out: its frames, MFCCs, images and labels change no bit of the head."""
+        features = random_features()
+        rows = np.flatnonzero(np.isin(features.utterance, list(seen)))
+        rest = np.setdiff1d(np.arange(len(features.utterance)), rows)
+        recipe = dataclasses.replace(QUICK, class_weights=True)
+        labels = labels_of(features)
+        other_labels = np.where(np.isin(np.arange(len(labels)), rest), (labels + 1) % 4, labels)
+        ours = train_head(features, labels, rows, CONFIG, recipe, 0)
+        theirs = train_head(changed(features, rest), other_labels, rows, CONFIG, recipe, 0)
+        assert ours.weights_hash == theirs.weights_hash
 
     def test_statistics_are_of_the_training_rows(self, features: FrozenFeatures) -> None:
         rows = np.flatnonzero(features.utterance % 3 != 0)
@@ -375,3 +391,29 @@ class TestTemperature:
         truth = random.integers(0, 3, 200)
         logits = random.normal(size=(200, 3)) + np.eye(3)[truth]
         assert fit_temperature(4 * logits, truth) == pytest.approx(4 * fit_temperature(logits, truth), rel=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+class TestOnGpu:
+    STILL = dataclasses.replace(
+        CONFIG,
+        mfcc_branch=dataclasses.replace(CONFIG.mfcc_branch, lstm_dropout=0.0),
+        enhancement=dataclasses.replace(CONFIG.enhancement, guidance_dropout=0.0),
+    )
+
+    def test_without_chance_it_is_the_cpus_head(self, features: FrozenFeatures) -> None:
+        rows = np.arange(len(features.utterance))
+        recipe = dataclasses.replace(QUICK, mixed_precision=False, guidance_skip=0.0)
+        arguments = (features, labels_of(features), rows, self.STILL, recipe, 0)
+        here, there = train_head(*arguments), train_head(*arguments, device="cuda")
+        np.testing.assert_allclose(
+            logits_from(there.learner, features, rows), logits_from(here.learner, features, rows), atol=1e-2
+        )
+
+    def test_learns_in_mixed_precision(self, features: FrozenFeatures) -> None:
+        rows = np.arange(len(features.utterance))
+        recipe = dataclasses.replace(QUICK, epochs=8, classifier_l2=0.0, weight_penalty=0.0)
+        done = train_head(features, labels_of(features), rows, CONFIG, recipe, 0, device="cuda")
+        assert done.history[-1].loss < done.history[0].loss / 2
+        assert (logits_from(done.learner, features, rows).argmax(axis=1) == labels_of(features)).mean() > 0.9
