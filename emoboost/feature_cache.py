@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from emoboost.atomic import write_whole
 from emoboost.augment import Augmentation
 from emoboost.errors import EmoboostError
 
@@ -93,7 +94,7 @@ class FeatureCache:
         folder = root.absolute() / hashlib.sha256(text.encode()).hexdigest()[:16]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / SETTINGS, text.encode())
+            write_whole(folder / SETTINGS, text.encode())
         except OSError as error:
             raise EmoboostError(f"{root}: features cannot be kept there ({error.strerror}); choose --cache") from error
         return cls(folder)
@@ -132,7 +133,7 @@ class FeatureCache:
         tensors = {key: torch.cat([values[key] for _, values in entries]).contiguous() for key in entries[0][1]}
         name = hashlib.sha256(" ".join(entry for entry, _ in rows).encode()).hexdigest()[:32]
         try:
-            _write(self.folder / f"{name}{PACK_SUFFIX}", save(tensors, {ENTRIES: json.dumps(rows)}))
+            write_whole(self.folder / f"{name}{PACK_SUFFIX}", save(tensors, {ENTRIES: json.dumps(rows)}))
         except OSError as error:
             raise EmoboostError(
                 f"{self.folder}: features cannot be written ({error.strerror}); free space or choose --cache, "
@@ -220,17 +221,3 @@ def _entries(pack: Path) -> list[tuple[str, int]] | None:
             return [(name, segments) for name, segments in json.loads(stored.metadata()[ENTRIES])]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
-
-
-def _write(file: Path, content: bytes) -> None:
-    """In one step: the file is there and whole, or it is as it was."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("wb") as target:
-            target.write(content)
-            target.flush()
-            os.fsync(target.fileno())
-        temporary.replace(file)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

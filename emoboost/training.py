@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-import os
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from scipy.special import softmax
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emoboost.atomic import write_whole
 from emoboost.config import ModelConfig
 from emoboost.frozen import Batch, FrozenFeatures
 from emoboost.metrics import confusion, unweighted_accuracy
@@ -182,9 +183,9 @@ class _Run:
             "history": [astuple(done) for done in self.history],
             "best": self.best,
         }
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.partial")
-        torch.save(content, temporary)
-        temporary.replace(file)
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        write_whole(file, buffer.getvalue())
 
     def restore(self, file: Path) -> None:
         """The inverse of `save`; the random state of torch is the whole process's."""

@@ -1,7 +1,6 @@
 """Many small trainings over one corpus: a trial is one fold, one seed, one variant, and depends on nothing else."""
 
 import io
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from emoboost.atomic import write_whole
 from emoboost.config import ModelConfig
 from emoboost.folds import Fold
 from emoboost.frozen import FrozenFeatures
@@ -109,9 +109,7 @@ class TrialResult:
             history=history,
             weights_hash=np.array(self.weights_hash),
         )
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.partial")
-        temporary.write_bytes(buffer.getvalue())
-        temporary.replace(file)
+        write_whole(file, buffer.getvalue())
 
     @classmethod
     def load(cls, file: Path) -> Self:

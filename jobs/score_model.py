@@ -62,7 +62,8 @@ def score_model(options: ScoreOptions) -> Evaluation:
     plan = Plan(variants=(), seeds=(), recipe=Recipe(copies=("clean",)), source=EncoderSource(model=options.model))
     laboratory = prepare_fixed(corpus, plan, options.cache, FIXED)
     refuse_unreachable(options.ray_address)
-    remarks = warnings_of(folder, corpus, laboratory.found)
+    heard = heard_before(folder, corpus, laboratory.found)
+    remarks = warnings_of(folder, corpus, heard)
     for remark in remarks:
         say(f"warning: {remark}")
     options.output.mkdir(parents=True, exist_ok=True)
@@ -70,7 +71,7 @@ def score_model(options: ScoreOptions) -> Evaluation:
         with quiet(options.output / RAY_LOG), connected(options.ray_address) as cluster:
             say(f"Running on {cluster.describe()}")
             laboratory.compute_features(cluster)
-    evaluation = evaluation_of(folder, laboratory, merging, classes, remarks)
+    evaluation = evaluation_of(folder, laboratory, merging, classes, remarks, leaky=bool(heard))
     write_report(evaluation, options.output)
     return evaluation
 
@@ -90,20 +91,21 @@ def merged_classes(classes: Sequence[str], label_map: dict[str, str] | None) -> 
     return merged, table
 
 
-def warnings_of(folder: ModelFolder, corpus: Corpus, found: Survey) -> list[str]:
-    """What makes the figures too good: audio that the model was trained on."""
+def heard_before(folder: ModelFolder, corpus: Corpus, found: Survey) -> list[str]:
+    """Ids of the utterances that are in the model's training data."""
     known = folder.training_audio
-    heard = [
-        utterance.utterance_id
-        for utterance, audio in zip(corpus.utterances, found.audio, strict=True)
-        if audio in known
-    ]
+    pairs = zip(corpus.utterances, found.audio, strict=True)
+    return [utterance.utterance_id for utterance, audio in pairs if audio in known]
+
+
+def warnings_of(folder: ModelFolder, corpus: Corpus, heard: Sequence[str]) -> list[str]:
+    """What makes the figures too good, or may."""
     if heard:
         return [
             f"{len(heard):,} of {len(corpus.utterances):,} utterances are in the model's training data (for example "
             f"{heard[0]}): the figures are too good for unknown speech"
         ]
-    if not known:
+    if not folder.training_audio:
         return [f"{folder.identity} does not say which audio it was trained on; the corpus may be part of it"]
     return []
 
@@ -114,6 +116,8 @@ def evaluation_of(
     merging: np.ndarray,
     classes: tuple[str, ...],
     remarks: Sequence[str],
+    *,
+    leaky: bool,
 ) -> Evaluation:
     """Every utterance through the model's head."""
     features = laboratory.cache.features([[wanted.name for wanted in copies] for copies in laboratory.wanted])
@@ -140,7 +144,7 @@ def evaluation_of(
         seconds=float(laboratory.found.seconds.sum()),
         protocol=FIXED.name,
         protocol_description=FIXED.description,
-        leaky=any("training data" in remark for remark in remarks),
+        leaky=leaky,
         folds=["all"],
         classes=classes,
         truth=corpus.class_numbers(classes),

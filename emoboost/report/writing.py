@@ -1,12 +1,12 @@
 """The report's folder."""
 
 import json
-import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emoboost.atomic import write_whole
 from emoboost.evaluation import Evaluation
 from emoboost.report.figures import figures_of
 from emoboost.report.markdown import markdown_report
@@ -38,21 +38,15 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     (folder / REPORT_FILE).unlink(missing_ok=True)
     for picture in (picture for found in pictures.values() for picture in found):
-        _replace(folder / "pictures" / f"{picture.name}.png", picture.png)
-    _replace(folder / "predictions.parquet", _parquet(predictions_table(evaluation)))
-    _replace(folder / "report.md", markdown_report(title, sections).encode())
-    _replace(folder / "report.html", html_report(title, sections).encode())
+        write_whole(folder / "pictures" / f"{picture.name}.png", picture.png)
+    write_whole(folder / "predictions.parquet", _parquet(predictions_table(evaluation)))
+    write_whole(folder / "report.md", markdown_report(title, sections).encode())
+    write_whole(folder / "report.html", html_report(title, sections).encode())
     content = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
-    _replace(folder / REPORT_FILE, f"{content}\n".encode())
+    write_whole(folder / REPORT_FILE, f"{content}\n".encode())
 
 
 def _parquet(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     return bytes(sink.getvalue())
-
-
-def _replace(file: Path, content: bytes) -> None:
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    temporary.write_bytes(content)
-    temporary.replace(file)
