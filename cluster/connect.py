@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from emoboost.importing import collector_paused
 OBJECT_STORE_BYTES = GIB // 2
 NO_PROGRESS_SECONDS = 1_800
 ANSWER_SECONDS = 5.0
+REMOVING_SECONDS = 10.0
 LONGEST_TEMPORARY = 25
 """Characters of the temporary folder's path: with our folder, Ray's session and its sockets it gets 82 longer, and the
 system allows 107."""
@@ -94,7 +96,15 @@ def connected(address: str | None) -> Iterator[Cluster]:
     finally:
         ray.shutdown()
         if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove(temporary)
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder into which processes that are ending may still write their last lines."""
+    end = time.monotonic() + REMOVING_SECONDS
+    while os.path.exists(folder) and time.monotonic() < end:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
 
 
 def refuse_unreachable(address: str | None) -> None:

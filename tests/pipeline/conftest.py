@@ -4,7 +4,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,8 @@ def _copy(source: Path, target: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def temporary() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="e2e-"))
+    """In /tmp, because a command whose TMPDIR is long makes its folder elsewhere."""
+    folder = Path(tempfile.mkdtemp(prefix="e2e-", dir="/tmp"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -105,6 +106,8 @@ class Terminated:
     """From the signal to the exit."""
     left: list[str]
     """Processes that were still there 5 s later."""
+    folders: list[str]
+    """Ours that were left in its temporary folder."""
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +115,9 @@ def terminated(shell: Shell, small: EmotionModel, tmp_path_factory: pytest.TempP
     cwd = tmp_path_factory.mktemp("terminated")
     manifest = many_utterances(cwd, 80)
     words = ["annotate", manifest.name, "--model", str(small.folder.path)]
-    with started(shell, words, cwd) as run:
+    own = shell.temporary / "own"
+    own.mkdir()
+    with started(replace(shell, temporary=own), words, cwd) as run:
         run.wait_for("first part", lambda: bool(run.parts()))
         with paused(run.process.pid):
             names, ports = [name_of(process) for process in run.tree], listening(run.tree)
@@ -120,4 +125,5 @@ def terminated(shell: Shell, small: EmotionModel, tmp_path_factory: pytest.TempP
             drivers = second_drivers(shell, gcs_address(run.tree), tokens)
         run.process.send_signal(signal.SIGTERM)
         code, seconds = run.end()
-        yield Terminated(run, manifest, names, ports, drivers, code, seconds, run.left())
+        folders = [path.name for path in own.glob("emoboost*")]
+        yield Terminated(run, manifest, names, ports, drivers, code, seconds, run.left(), folders)

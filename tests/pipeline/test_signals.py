@@ -32,9 +32,9 @@ def test_sigterm(terminated: Terminated) -> None:
     assert 0 < finished < 8 * 80, "it was in the middle of its work"
 
 
-def test_leaves_no_temporary_folder(terminated: Terminated, shell: Shell) -> None:
+def test_leaves_no_temporary_folder(terminated: Terminated) -> None:
     assert terminated.code == 130
-    assert not [path.name for path in shell.temporary.iterdir() if path.name.startswith("emoboost")]
+    assert terminated.folders == []
 
 
 def test_ctrl_c_then_the_same_command_completes(shell: Shell, small: EmotionModel, tmp_path: Path) -> None:
