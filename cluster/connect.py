@@ -13,6 +13,7 @@ import time
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cluster.quiet import quiet_loggers
@@ -99,10 +100,10 @@ def connected(address: str | None) -> Iterator[Cluster]:
             _remove(temporary)
 
 
-def _remove(folder: str) -> None:
+def _remove(folder: Path) -> None:
     """Remove a folder into which processes that are ending may still write their last lines."""
     end = time.monotonic() + REMOVING_SECONDS
-    while os.path.exists(folder) and time.monotonic() < end:
+    while folder.exists() and time.monotonic() < end:
         shutil.rmtree(folder, ignore_errors=True)
         time.sleep(0.05)
 
@@ -128,10 +129,10 @@ def refuse_unreachable(address: str | None) -> None:
         ) from error
 
 
-def _short_folder() -> str:
+def _short_folder() -> Path:
     """A new temporary folder whose sockets' paths stay below the 107 bytes that the system allows."""
     usual = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="emoboost-", dir=usual if len(usual) <= LONGEST_TEMPORARY else "/tmp")
+    return Path(tempfile.mkdtemp(prefix="emoboost-", dir=usual if len(usual) <= LONGEST_TEMPORARY else "/tmp"))
 
 
 def _set_streaming() -> None:
@@ -146,7 +147,7 @@ def _set_streaming() -> None:
     context.execution_no_progress_timeout_s = NO_PROGRESS_SECONDS
 
 
-def _init(address: str | None, temporary: str | None) -> None:
+def _init(address: str | None, temporary: Path | None) -> None:
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -157,7 +158,7 @@ def _init(address: str | None, temporary: str | None) -> None:
             num_cpus=max(2, len(os.sched_getaffinity(0))),
             include_dashboard=False,
             object_store_memory=OBJECT_STORE_BYTES,
-            _temp_dir=temporary,
+            _temp_dir=str(temporary),
             **quiet,
         )
         return

@@ -65,7 +65,7 @@ class Evaluation:
     """(utterances,) class numbers of the whole corpus."""
     speakers: Sequence[str]
     utterance_ids: Sequence[str]
-    variants: Mapping[str, Sequence[Scores]]
+    variants: Mapping[str, Sequence[Scores]] = field(default_factory=dict)
     """Title of each variant -> its runs, one a seed; the first variant is the one that report.json's `wa` tells of."""
     parameters: Mapping[str, int] = field(default_factory=dict)
     """Title -> trained parameters."""

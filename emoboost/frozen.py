@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from emoboost.config import ModelConfig
+from emoboost.errors import EmoboostError
 from emoboost.model import FrozenEncoders, frames_of
 
 Batch = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
@@ -69,6 +70,9 @@ def encode(inputs: Mapping[str, np.ndarray], valid: np.ndarray, encoders: Frozen
     Returns:
         `frames` (n, T', D) float16, `valid_frames` (n,) int64, and where the model uses them `mfcc` (n, 300, 40) and
         `image` (n, 36, 256) float16.
+
+    Raises:
+        EmoboostError: an output is no number that float16 can hold.
     """
     device = next(encoders.parameters()).device
     # Copies: rows that come from Ray's object store are read-only memory.
@@ -76,6 +80,12 @@ def encode(inputs: Mapping[str, np.ndarray], valid: np.ndarray, encoders: Frozen
     with torch.inference_mode():
         outputs = encoders({name: values.float().to(device) for name, values in tensors.items()})
     result = {name: values.half().cpu() for name, values in outputs.items()}
+    if lost := [name for name, values in result.items() if not values.isfinite().all()]:
+        highest = float(outputs[lost[0]].abs().max())
+        raise EmoboostError(
+            f"{encoders.backbone.config.source}: its {lost[0]} reach {highest:.3g}, features keep up to 65,504; choose "
+            "other --layers"
+        )
     result["valid_frames"] = frames_of(torch.from_numpy(valid.astype(np.int64)), encoders.backbone.config)
     if "mfcc" in tensors:
         result["mfcc"] = tensors["mfcc"].half()

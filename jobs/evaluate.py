@@ -1,5 +1,6 @@
 """`emoboost-batch evaluate`: train and test with a protocol, or score a fixed model; write a report folder."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,30 +128,15 @@ def remarks_on(laboratory: Laboratory) -> list[str]:
 
 def evaluation_of(laboratory: Laboratory, results: Mapping[Trial, TrialResult], remarks: Sequence[str]) -> Evaluation:
     """Results as scores, with what the report tells of the corpus."""
-    corpus, plan, config = laboratory.corpus, laboratory.plan, laboratory.config
-    truth = corpus.class_numbers(config.classes)
-    variants = {VARIANTS[name].title: scores_of(results, name, plan.seeds, truth) for name in plan.variants}
-    sizes = {
-        VARIANTS[name].title: sum(p.numel() for p in EnhancementHead(variant).parameters())
-        for name, variant in laboratory.variants.items()
-    }
-    layers = ", ".join(map(str, config.backbone.layers))
-    return Evaluation(
-        corpus=Path(corpus.manifest).stem,
-        manifest=corpus.manifest,
-        manifest_hash=corpus.manifest_hash,
-        seconds=float(laboratory.found.seconds.sum()),
-        protocol=laboratory.protocol.name,
-        protocol_description=laboratory.protocol.description,
-        leaky=laboratory.protocol.leaky,
-        folds=[fold.name for fold in laboratory.folds],
-        classes=config.classes,
-        truth=truth,
-        speakers=corpus.speakers,
-        utterance_ids=[utterance.utterance_id for utterance in corpus.utterances],
-        variants=variants,
-        parameters=sizes,
-        encoder=f"{config.backbone.source}, layers {layers}",
+    plan = laboratory.plan
+    known = laboratory.evaluation()
+    return dataclasses.replace(
+        known,
+        variants={VARIANTS[name].title: scores_of(results, name, plan.seeds, known.truth) for name in plan.variants},
+        parameters={
+            VARIANTS[name].title: sum(p.numel() for p in EnhancementHead(variant).parameters())
+            for name, variant in laboratory.variants.items()
+        },
         recipe=plan.recipe,
         examples=examples_of(laboratory, results),
         remarks=remarks,

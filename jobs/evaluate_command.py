@@ -96,7 +96,9 @@ def show(output: Path, *, as_json: bool) -> None:
     if figures["leaky"]:
         print("LEAKY: training has seen what is tested here; the figures are too good for unknown speech.")
     width = max(map(len, figures["variants"]))
-    print(f"{'':<{width}}     WA     UA   (pooled over all test utterances, mean of {len(figures['seeds'])} seeds)")
+    count = len(figures["seeds"])
+    seeds = "one seed" if count == 1 else f"mean of {count} seeds"
+    print(f"{'':<{width}}     WA     UA   (pooled over all test utterances, {seeds})")
     for title, variant in figures["variants"].items():
         print(f"{title:<{width}} {variant['wa']:6.1%} {variant['ua']:6.1%}")
     print(f"Report   {output / 'report.html'}")

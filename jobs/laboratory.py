@@ -14,6 +14,7 @@ from emoboost.config import ModelConfig
 from emoboost.corpus import Corpus
 from emoboost.encoder_source import EncoderSource
 from emoboost.errors import EmoboostError, OutputError
+from emoboost.evaluation import Evaluation
 from emoboost.feature_cache import FeatureCache, entry_name, settings_of
 from emoboost.folds import PROTOCOLS, Fold, Protocol, Rows, inner_folds
 from emoboost.recipe import Recipe
@@ -73,6 +74,25 @@ class Laboratory:
             "labels": _digest([list(self.config.classes), list(self.corpus.labels)]),
             "recipe": dataclasses.asdict(self.plan.recipe),
         }
+
+    def evaluation(self) -> Evaluation:
+        """What a report tells of corpus, protocol and encoder, before anything was tested."""
+        corpus, backbone = self.corpus, self.config.backbone
+        return Evaluation(
+            corpus=Path(corpus.manifest).stem,
+            manifest=corpus.manifest,
+            manifest_hash=corpus.manifest_hash,
+            seconds=float(self.found.seconds.sum()),
+            protocol=self.protocol.name,
+            protocol_description=self.protocol.description,
+            leaky=self.protocol.leaky,
+            folds=[fold.name for fold in self.folds],
+            classes=self.config.classes,
+            truth=corpus.class_numbers(self.config.classes),
+            speakers=corpus.speakers,
+            utterance_ids=[utterance.utterance_id for utterance in corpus.utterances],
+            encoder=f"{backbone.source}, layers {', '.join(map(str, backbone.layers))}",
+        )
 
     def missing_features(self) -> list[Wanted]:
         """Copies of utterances that are not in the cache."""

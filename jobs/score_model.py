@@ -1,5 +1,6 @@
 """`emoboost-batch evaluate --model`: score a fixed model on a labelled corpus, without training."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,6 @@ def evaluation_of(
     pooled = Pooled(logits, features.utterance, np.zeros(len(logits), np.int64))
     sums = np.zeros((count, vectors.shape[1]))
     np.add.at(sums, features.utterance, vectors)
-    layers = ", ".join(map(str, config.backbone.layers))
     scores = Scores(
         seed=int(config.training.get("seed", 0)),
         tested=np.arange(count),
@@ -137,21 +137,13 @@ def evaluation_of(
         temperatures=(config.temperature,),
         vectors=(sums / np.bincount(features.utterance)[:, None]).astype(np.float32),
     )
-    return Evaluation(
-        corpus=Path(corpus.manifest).stem,
-        manifest=corpus.manifest,
-        manifest_hash=corpus.manifest_hash,
-        seconds=float(laboratory.found.seconds.sum()),
-        protocol=FIXED.name,
-        protocol_description=FIXED.description,
+    return dataclasses.replace(
+        laboratory.evaluation(),
         leaky=leaky,
         folds=["all"],
         classes=classes,
         truth=corpus.class_numbers(classes),
-        speakers=corpus.speakers,
-        utterance_ids=[utterance.utterance_id for utterance in corpus.utterances],
         variants={folder.config.name: [scores]},
-        encoder=f"{config.backbone.source}, layers {layers}",
         model=folder.identity,
         remarks=remarks,
     )

@@ -6,11 +6,13 @@ command that dies costs nothing that was finished: whoever comes next skips resu
 handed to `ray.train.report` before the end, because it makes the workers of a run wait for each other.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -144,7 +146,7 @@ def run_trials(work: TrialWork, slots: int, gpus: float) -> None:
     (work.folder / EVENTS).mkdir(parents=True, exist_ok=True)
     resources = {"CPU": 1.0, **({"GPU": gpus} if gpus else {})}
     storage = work.folder / "ray-train"
-    TorchTrainer(
+    trainer = TorchTrainer(
         work_through,
         train_loop_config={"work": work},
         scaling_config=ScalingConfig(num_workers=slots, use_gpu=gpus > 0, resources_per_worker=resources),
@@ -153,5 +155,23 @@ def run_trials(work: TrialWork, slots: int, gpus: float) -> None:
             storage_path=str(storage),
             failure_config=FailureConfig(max_failures=FAILURES),
         ),
-    ).fit()
+    )
+    with _interruptible():
+        trainer.fit()
     shutil.rmtree(storage, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, as everywhere; Ray Train takes the signal for itself, and exits without a word.
+
+    Raises:
+        KeyboardInterrupt: SIGINT came.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -84,6 +84,16 @@ def test_inputs_are_kept_for_training_that_changes_the_encoders(encoders: Frozen
     assert kept.keys() == {"frames", "valid_frames", "mfcc", "image"}
 
 
+def test_states_that_float16_cannot_hold_are_not_kept_as_infinite(clips: list[Path]) -> None:
+    loud = FrozenEncoders(CONFIG)
+    with torch.no_grad():
+        for parameter in loud.backbone.parameters():
+            parameter.mul_(1e4)
+    prepared = preparation_for(CONFIG)([Utterance("a", str(clips[9]))])
+    with pytest.raises(EmoboostError, match=r"its frames reach [\d.e+]+, features keep up to 65,504.*--layers"):
+        encode(prepared.inputs, prepared.valid, loud)
+
+
 def test_another_setting_or_weight_is_another_folder(tmp_path: Path, encoders: FrozenEncoders) -> None:
     torch.manual_seed(1)
     others = [

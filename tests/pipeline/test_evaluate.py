@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from emoboost.checkpoint import ModelFolder
 from emoboost.predict import load_model
 from emoboost.trials import TrialResult
-from pipeline.processes import Stopped, started
+from pipeline.processes import AGENTS, Stopped, started
 from pipeline.recordings import EMODB, LIBRISPEECH
 from pipeline.shell import Result, Shell
 
@@ -51,6 +51,12 @@ def undisturbed(workshop: Path, words: list[str], shell: Shell) -> Result:
 
 def hashes(folder: Path) -> dict[str, str]:
     return {file.name: TrialResult.load(file).weights_hash for file in sorted(folder.glob("trials/*.npz"))}
+
+
+def results(folder: Path) -> dict[str, tuple[int, int]]:
+    """Finished trials, with what changes when a file is written again."""
+    files = {file.name: file.stat() for file in folder.glob("trials/*.npz")}
+    return {name: (file.st_ino, file.st_mtime_ns) for name, file in files.items()}
 
 
 def events(folder: Path) -> list[dict[str, object]]:
@@ -123,25 +129,43 @@ class TestKilled:
             )
             run.process.send_signal(signal.SIGKILL)
             run.end()
-        results = list(folder.glob("trials/*.npz"))
-        assert 2 <= len(results) < TRIALS
-        return run, {file.name: (file.stat().st_ino, file.stat().st_mtime_ns) for file in results}
+        return run, results(folder)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def interrupted(
+        cls, disturbed: tuple[Stopped, dict[str, tuple[int, int]]], workshop: Path, words: list[str], shell: Shell
+    ) -> dict[str, tuple[int, int]]:
+        """Gone on with, and soon stopped by Ctrl-C at a terminal, which reaches Ray's processes, too."""
+        assert 2 <= len(disturbed[1]) < TRIALS
+        with started(shell, [*words, "--output", "killed", "--resume"], workshop) as run:
+            run.wait_for("training", lambda: " starts" in run.stderr)
+            os.killpg(run.process.pid, signal.SIGINT)
+            assert run.end(30)[0] == 130
+            assert run.stderr.splitlines()[-1] == (
+                "Interrupted. What is finished stays; the same command with --resume continues."
+            )
+            assert "Traceback" not in run.stderr
+            assert [name for name in run.left() if name not in AGENTS] == []
+        return results(workshop / "killed")
 
     def test_goes_on_and_ends_with_the_same_weights(
         self,
         disturbed: tuple[Stopped, dict[str, tuple[int, int]]],
+        interrupted: dict[str, tuple[int, int]],
         workshop: Path,
         words: list[str],
         shell: Shell,
         undisturbed: Result,
     ) -> None:
-        _, finished = disturbed
+        finished = interrupted
+        assert disturbed[1].items() <= finished.items(), "left as they were"
+        assert len(finished) < TRIALS
         result = shell.run(*words, "--output", "killed", "--resume", "--json", cwd=workshop)
         assert result.code == 0, result.stderr
         assert f"Training: {TRIALS - len(finished)} of {TRIALS} trials" in result.stderr
         assert "copies of utterances are to be computed" not in result.stderr, "features were kept"
-        files = {name: (workshop / "killed/trials" / name).stat() for name in finished}
-        assert {name: (file.st_ino, file.st_mtime_ns) for name, file in files.items()} == finished, "left as they were"
+        assert finished.items() <= results(workshop / "killed").items(), "left as they were"
         assert hashes(workshop / "killed") == hashes(workshop / "whole")
         assert json.loads(result.stdout)["variants"] == json.loads(undisturbed.stdout)["variants"]
 
@@ -177,6 +201,26 @@ class TestFixedModel:
         assert row.label == answer.label
         assert row[f"prob_{answer.label}"] == pytest.approx(answer.confidence, abs=2e-3)
         assert json.loads(result.stdout)["model"] == model.identity
+
+
+@pytest.mark.slow
+def test_reproduce_writes_the_table_under_both_protocols(workshop: Path, shell: Shell) -> None:
+    words = ("reproduce", "table3", "--corpus", "acted.csv", "--recipe", "long.yaml", "--seeds", "0")
+    result = shell.run(*words, "--output", "table", cwd=workshop)
+    assert result.code == 0, result.stderr
+    text = (workshop / "table/table3.md").read_text()
+    assert text in result.stdout
+    strict, leaky = text.split("## paper (LEAKY)")
+    for part, protocol in ((strict, "loso"), (leaky, "paper")):
+        figures = json.loads((workshop / "table" / protocol / "report.json").read_text())
+        for title in ("both", "spectrogram", "mfcc", "encoder alone"):
+            row = next(line for line in part.splitlines() if line.startswith(f"| {title} |"))
+            assert f" {100 * figures['variants'][title]['ua']:.1f} " in row
+    assert shell.run(*words, "--output", "table", cwd=workshop).code == 2
+    again = shell.run(*words, "--output", "table", "--resume", cwd=workshop)
+    assert again.code == 0, again.stderr
+    assert "Training:" not in again.stderr
+    assert (workshop / "table/table3.md").read_text() == text
 
 
 def test_the_cache_is_told_and_cleared(undisturbed: Result, workshop: Path, shell: Shell) -> None:
