@@ -77,7 +77,8 @@ def connected(address: str | None) -> Iterator[Cluster]:
     if address is None:
         temporary = _short_folder()
         os.environ.update(PRIVATE_ENVIRONMENT)
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        # Ray reads it once in a process: a second private Ray must have the same one.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     with collector_paused():
         import ray
     try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONFIG, TRAINED, FROZEN, CARD = "config.json", "model.safetensors", "frozen.safetensors", "README.md"
 TRAINING_AUDIO = "training_audio.txt"
-"""Hashes of the utterances that a model was trained on, one a line."""
+"""The utterances that a model was trained on: hash of the samples, space, id; one a line."""
 BUNDLED = Path(str(resources.files("emoboost") / "models"))
 """Where the models of the package lie."""
 
@@ -62,10 +62,11 @@ class ModelFolder:
         return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
 
     @property
-    def training_audio(self) -> frozenset[str]:
-        """Hashes (`augment.audio_hash`) of the utterances it was trained on; empty when the folder does not say."""
+    def training_audio(self) -> dict[str, str]:
+        """Hash (`augment.audio_hash`) -> id of each utterance it was trained on; empty when the folder does not say."""
         file = self.path / TRAINING_AUDIO
-        return frozenset(file.read_text(encoding="utf-8").split()) if file.exists() else frozenset()
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        return {audio: name for audio, _, name in (line.partition(" ") for line in lines)}
 
     @property
     def card(self) -> str:

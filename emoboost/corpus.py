@@ -32,6 +32,8 @@ class Corpus:
     """Empty text where a row has none, as the next two."""
     texts: Sequence[str]
     splits: Sequence[str]
+    rows: Sequence[int]
+    """Where each stands in the manifest, counted from 1."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Label -> utterances that the label map leaves out."""
 
@@ -73,6 +75,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, an
     names = [canonical(text) for text in _column(table, "label", manifest)]
     _column(table, "speaker", manifest)
     left_out: Counter[str] = Counter()
+    rows = list(range(1, len(table) + 1))
     if label_map is None:
         if not any_label:
             _refuse_unknown(names, manifest)
@@ -81,6 +84,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, an
         left_out.update(name for name in names if name not in label_map)
         table = table.filter(pa.array([name in label_map for name in names]))
         labels = [label_map[name] for name in names if name in label_map]
+        rows = [row for row, name in enumerate(names, 1) if name in label_map]
         if not labels:
             raise ManifestError(f"{manifest}: the label map leaves nothing; it has {', '.join(sorted(set(names)))}")
     speakers = _cells(table, "speaker")
@@ -97,6 +101,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, an
         _cells(table, "session"),
         _cells(table, "text"),
         _cells(table, "split"),
+        rows,
         left_out,
     )
 

@@ -53,7 +53,7 @@ class Evaluation:
     manifest: str
     manifest_hash: str
     seconds: float
-    """Of audio in all."""
+    """Of audio that was tested."""
     protocol: str
     protocol_description: str
     leaky: bool

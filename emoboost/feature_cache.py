@@ -194,8 +194,11 @@ def cache_use(root: Path) -> Iterator[CacheUse]:
     """Every set of settings in a cache folder, sorted by folder."""
     for settings in sorted(root.glob(f"*/{SETTINGS}")):
         cache = FeatureCache(settings.parent)
-        backbone = json.loads(settings.read_text(encoding="utf-8"))["backbone"]
-        layers = ", ".join(map(str, backbone["layers"]))
+        try:
+            backbone = json.loads(settings.read_text(encoding="utf-8"))["backbone"]
+            layers = ", ".join(map(str, backbone["layers"]))
+        except (ValueError, KeyError, TypeError):  # somebody else's file of that name
+            continue
         yield CacheUse(
             cache.folder,
             f"{backbone['source']}, layers {layers}",

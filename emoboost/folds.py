@@ -7,6 +7,9 @@ import numpy as np
 
 from emoboost.errors import UsageError
 
+DEVELOPMENT = ("dev", "val")
+"""How the names of splits begin that choose epochs and test nothing."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -43,19 +46,29 @@ class Fold:
     leaky: bool = False
     """Validation rows may be tested rows."""
 
+    def shared(self, values: Sequence[str]) -> set[str]:
+        """Values, one for each row of the corpus, that training and test both have; '' is none."""
+        return ({values[row] for row in self.train} & {values[row] for row in self.test}) - {""}
+
     def __post_init__(self) -> None:
         for side, rows in (("training", self.train), ("test", self.test)):
             if len(rows) == 0:
                 raise UsageError(
                     f"fold {self.name}: {side} is empty; this protocol needs more data than the corpus has"
                 )
-        self._refuse_shared(("training", self.train), ("test", self.test))
+        everything = tuple(self.disjoint)
+        self._refuse_shared(("training", self.train), ("test", self.test), everything)
         if not self.leaky:
-            self._refuse_shared(("training", self.train), ("validation", self.validation))
-            self._refuse_shared(("validation", self.validation), ("test", self.test))
+            # Those who choose the epoch may say training's sentences: what is tested has others.
+            but_texts = [what for what in everything if what != "text"]
+            self._refuse_shared(("training", self.train), ("validation", self.validation), but_texts)
+            self._refuse_shared(("validation", self.validation), ("test", self.test), everything)
 
-    def _refuse_shared(self, first: tuple[str, np.ndarray], second: tuple[str, np.ndarray]) -> None:
-        for what, values in self.disjoint.items():
+    def _refuse_shared(
+        self, first: tuple[str, np.ndarray], second: tuple[str, np.ndarray], disjoint: Sequence[str]
+    ) -> None:
+        for what in disjoint:
+            values = self.disjoint[what]
             owner = {values[row]: row for row in first[1]}
             for row in second[1]:
                 if values[row] in owner:
@@ -88,8 +101,9 @@ class Protocol:
         Args:
             rows: the corpus.
             k: number of groups of `kfold`.
-            validated: set rows aside that choose the epoch: of a strict protocol the next training speakers in sorted
-                order, as many as are tested, or the corpus's own development rows.
+            validated: set rows aside that choose the epoch: of a strict protocol the next training speakers (of
+                `session` the next sessions) in sorted order, as many as are tested, or the corpus's own development
+                rows.
 
         Raises:
             UsageError: the corpus lacks a column, has too few speakers, a fold shares what must be disjoint, or tests a
@@ -99,20 +113,38 @@ class Protocol:
             if missing := [name for name, value in zip(rows.name, getattr(rows, what), strict=True) if not value]:
                 raise UsageError(f"protocol {self.name} needs a {what} for every row; {missing[0]} has none")
         disjoint = {what: getattr(rows, what) for what in self.disjoint}
+        unit = rows.session if "session" in self.disjoint else rows.speaker
+        development = _development(rows) if "split" in self.needs else np.zeros(0, np.int64)
         folds = []
         for name, whole, test in self.divide(rows, k):
             train, validation = whole, np.zeros(0, np.int64)
             if self.leaky:
                 validation = test
+            elif validated and len(development):
+                validation = development
             elif validated:
-                train, validation = _set_aside(rows, whole, test)
+                train, validation = _set_aside(rows, unit, whole, test)
             folds.append(Fold(name, train, test, disjoint, rows.name, validation, leaky=self.leaky))
             _refuse_untrained_class(name, rows, train, test)
+        if not folds:
+            raise UsageError(f"protocol {self.name}: nothing to test; {self._found(rows)}")
         return folds
+
+    def _found(self, rows: Rows) -> str:
+        """What the columns that the protocol needs hold."""
+        parts = []
+        for what in self.needs:
+            names = sorted(set(getattr(rows, what)))
+            more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+            parts.append(f"column {what} holds {', '.join(names[:5])}{more}")
+        return "; ".join(parts)
 
 
 def inner_folds(fold: Fold, rows: Rows, k: int = 3) -> list[Fold]:
     """Divide a fold's training rows by speaker, for what must be fitted without its test speakers.
+
+    Rows of a class that none of the other training speakers speaks are in no test. The epoch is chosen by the fold's
+    own validation rows, where it has some.
 
     Args:
         fold: whose training rows.
@@ -129,25 +161,32 @@ def inner_folds(fold: Fold, rows: Rows, k: int = 3) -> list[Fold]:
     group = {speaker: number % k for number, speaker in enumerate(speakers)}
     groups = np.array([group[rows.speaker[row]] for row in fold.train])
     disjoint = {"speaker": rows.speaker, "audio": rows.audio}
-    return [
-        Fold(f"{fold.name}, inner {n + 1}", fold.train[groups != n], fold.train[groups == n], disjoint, rows.name)
-        for n in range(k)
-    ]
+    folds = []
+    for n in range(k):
+        train, test = fold.train[groups != n], fold.train[groups == n]
+        test = test[np.isin([rows.label[row] for row in test], [rows.label[row] for row in train])]
+        if len(test):
+            name = f"{fold.name}, inner {n + 1}"
+            # leaky: the validation rows were held against all of these rows when the fold was made.
+            folds.append(Fold(name, train, test, disjoint, rows.name, fold.validation, leaky=True))
+    return folds
 
 
-def _set_aside(rows: Rows, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Training rows without the validation rows, and these."""
-    neither = np.setdiff1d(np.arange(len(rows.split)), np.concatenate([train, test]))
-    if development := [row for row in neither if rows.split[row].lower().startswith(("dev", "val"))]:
-        return train, np.array(development)
-    tested = sorted({rows.speaker[row] for row in test})
-    training = sorted({rows.speaker[row] for row in train} - set(tested))
+def _development(rows: Rows) -> np.ndarray:
+    return np.flatnonzero([split.lower().startswith(DEVELOPMENT) for split in rows.split])
+
+
+def _set_aside(rows: Rows, unit: Sequence[str], train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Training rows without the validation rows, and these; `unit` is what is set aside whole: speaker or session."""
+    tested = sorted({unit[row] for row in test})
+    training = sorted({unit[row] for row in train} - set(tested))
     count = min(len(tested), (len(training) - 1) // 2) or 1
     if len(training) < 2:
-        raise UsageError("early stopping needs a second training speaker to stop by; use a recipe without patience")
-    following = [speaker for speaker in training if speaker > tested[-1]] + training
+        what = "session" if unit is rows.session else "speaker"
+        raise UsageError(f"early stopping needs a second training {what} to stop by; use a recipe without patience")
+    following = [name for name in training if name > tested[-1]] + training
     chosen = set(following[:count])
-    aside = np.array([rows.speaker[row] in chosen for row in train])
+    aside = np.array([unit[row] in chosen for row in train])
     return train[~aside], train[aside]
 
 
@@ -203,8 +242,11 @@ def _split(rows: Rows, k: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     del k
     splits = np.array([split.lower() for split in rows.split])
     train = np.flatnonzero(splits == "train")
+    if not len(train):
+        found = ", ".join(sorted(set(rows.split))[:5])
+        raise UsageError(f"protocol fixed: no row has the split train; column split holds {found}")
     for split in sorted(set(splits)):
-        if split != "train" and not split.startswith(("dev", "val")):
+        if split != "train" and not split.startswith(DEVELOPMENT):
             yield split, train, np.flatnonzero(splits == split)
 
 

@@ -17,7 +17,7 @@ def info_command(cache: Path | None, *, as_json: bool) -> Exit:
         return Exit.COMPLETE
     print(f"{root}: {sum(use.bytes for use in uses) / 1e9:.2f} GB")
     for use in uses:
-        print(f"  {use.folder.name}  {use.entries:>9,} utterances  {use.bytes / 1e9:8.2f} GB  {use.encoder}")
+        print(f"  {use.folder.name}  {use.entries:>9,} entries  {use.bytes / 1e9:8.2f} GB  {use.encoder}")
     return Exit.COMPLETE
 
 

@@ -12,10 +12,11 @@ from cluster.resources import Layout
 from emoboost.augment import Augmentation
 from emoboost.config import ModelConfig
 from emoboost.encoder_source import EncoderSource
-from emoboost.errors import ManifestError, UsageError
+from emoboost.errors import EmoboostError, ManifestError, UsageError
 from emoboost.feature_cache import FeatureCache
 from emoboost.importing import collector_paused
 from emoboost.predict import preparation_for
+from emoboost.prepare import Prepared
 from emoboost.utterance import Utterance
 from jobs.pipeline import stream
 from jobs.progress import progress
@@ -55,24 +56,23 @@ def fill_cache(work: CacheWork, layout: Layout) -> None:
     """Compute every pack of `work`.
 
     Raises:
-        UsageError: the cache's disk is too small for it.
-        ManifestError: an utterance cannot be read; training never drops data silently.
+        EmoboostError: an utterance cannot be read (training never drops data silently), or a pack cannot be written.
     """
-    total = sum(map(len, work.packs))
-    refuse_small_disk(work.cache.folder, total, work.config)
-    with progress(total, None) as running:
+    with progress(sum(map(len, work.packs)), None) as running:
         for counts in stream(len(work.packs), prepare_pack, work, EncodePacks, work, layout):
+            if failure := counts.pop("failure"):
+                raise EmoboostError(failure)
             running.add(**counts)
 
 
-def refuse_small_disk(folder: Path, entries: int, config: ModelConfig) -> None:
-    """Stop before the work when the features of so many utterances, of one segment each, do not fit.
+def refuse_small_disk(folder: Path, segments: int, config: ModelConfig) -> None:
+    """Stop before the work when the features of so many segments do not fit.
 
     Raises:
         UsageError: there is less space.
     """
     values = config.backbone.frames * config.backbone.dim + config.mfcc.frames * config.mfcc.n_mfcc + 36 * 256
-    needed, free = 2 * values * entries, shutil.disk_usage(folder).free
+    needed, free = 2 * values * segments, shutil.disk_usage(folder).free
     if needed > free:
         raise UsageError(
             f"{folder}: the features need at least {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; free some, or "
@@ -86,11 +86,7 @@ def prepare_pack(rows: pa.Table, work: CacheWork) -> pa.Table:
     with collector_paused():
         preparation = preparation_for(work.config, work.base)
     wanted = work.packs[number]
-    prepared = preparation([entry.utterance for entry in wanted], [entry.change for entry in wanted])
-    for outcome in prepared.outcomes:
-        if outcome.error_type is not None:
-            raise ManifestError(f"{work.manifest}: {outcome.error_message}; correct or remove that row")
-    return to_row(number, prepared)
+    return to_row(number, preparation([entry.utterance for entry in wanted], [entry.change for entry in wanted]))
 
 
 class EncodePacks:
@@ -105,12 +101,27 @@ class EncodePacks:
                 self.encoders = work.source.load(work.config.name, work.config.classes)[1].to(work.device)
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        """Encode each entry by itself and publish them together."""
+        """Encode each entry by itself and publish them together; what cannot be done comes back in words.
+
+        Ray Data would wrap an error, and lose what is in it.
+        """
+        number, prepared = from_row(rows)
+        failure = ""
+        try:
+            self._publish(self.work.packs[number], prepared)
+        except EmoboostError as error:
+            failure = str(error)
+        counts = {"utterances": len(prepared.outcomes), "errors": 0, "failure": failure}
+        seconds = float(np.sum([outcome.duration or 0.0 for outcome in prepared.outcomes]))
+        return pa.table({name: [value] for name, value in {**counts, "seconds": seconds}.items()})
+
+    def _publish(self, wanted: Sequence[Wanted], prepared: Prepared) -> None:
         from emoboost.frozen import encode, keep_inputs
 
-        number, prepared = from_row(rows)
-        wanted, entries, first = self.work.packs[number], [], 0
+        entries, first = [], 0
         for entry, outcome in zip(wanted, prepared.outcomes, strict=True):
+            if outcome.error_type is not None:
+                raise ManifestError(f"{self.work.manifest}: {outcome.error_message}; correct or remove that row")
             last = first + outcome.n_segments
             inputs = {name: values[first:last] for name, values in prepared.inputs.items()}
             valid = prepared.valid[first:last]
@@ -120,5 +131,3 @@ class EncodePacks:
                 entries.append((entry.name, encode(inputs, valid, self.encoders)))
             first = last
         self.work.cache.publish(entries)
-        seconds = float(np.sum([outcome.duration or 0.0 for outcome in prepared.outcomes]))
-        return pa.table({"utterances": [len(wanted)], "errors": [0], "seconds": [seconds]})

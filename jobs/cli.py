@@ -183,12 +183,13 @@ def export(
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     corpus: Annotated[str, typer.Argument(help="Manifest with columns label and speaker.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Report folder to write.")],
     protocol: Annotated[
         str, typer.Option("--protocol", help="loso, kfold, session, text, fixed, or paper (leaky, to compare).")
     ] = "loso",
-    k: Annotated[int, typer.Option("--folds", min=2, help="Groups of speakers of --protocol kfold.")] = 5,
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Groups of speakers of --protocol kfold.")] = 5,
     seeds: Annotated[str, typer.Option("--seeds", help="Seeds, separated by commas.")] = "0,1,2",
     variants: Annotated[
         str, typer.Option("--variants", help="both, spectrogram, mfcc, encoder, no-attention; or all.")
@@ -215,10 +216,11 @@ def evaluate(
 
     run(
         lambda: evaluate_command(
+            given=[name for name in context.params if _given(context, name)],
             corpus=corpus,
             output=output,
             protocol=protocol,
-            k=k,
+            folds=folds,
             seeds=seeds,
             variants=variants,
             recipe=recipe,
@@ -238,6 +240,11 @@ def evaluate(
         debug=debug,
         go_on=RESUME,
     )
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 @app.command()

@@ -10,6 +10,9 @@ from emoboost.corpus import Corpus
 from emoboost.errors import UsageError
 from emoboost.folds import Protocol, Rows
 
+TRAINED, TESTED = "train/", "test/"
+"""Before the names of speakers."""
+
 
 def join(source: Corpus, target: Corpus) -> Corpus:
     """Both corpora as one, the source first.
@@ -26,7 +29,7 @@ def join(source: Corpus, target: Corpus) -> Corpus:
         )
     return Corpus(
         target.manifest,
-        f"{source.manifest_hash[:32]}{target.manifest_hash[:32]}",
+        target.manifest_hash,
         "",
         [
             dataclasses.replace(utterance, uri=resolve(utterance.uri, corpus.base))
@@ -34,12 +37,21 @@ def join(source: Corpus, target: Corpus) -> Corpus:
             for utterance in corpus.utterances
         ],
         [*source.labels, *target.labels],
-        [*(f"train/{name}" for name in source.speakers), *(f"test/{name}" for name in target.speakers)],
+        [*(f"{TRAINED}{name}" for name in source.speakers), *(f"{TESTED}{name}" for name in target.speakers)],
         [*source.sessions, *target.sessions],
         [*source.texts, *target.texts],
         [*source.splits, *target.splits],
+        [*source.rows, *target.rows],
         dict(target.left_out),
     )
+
+
+def shared_names(joined: Corpus) -> list[str]:
+    """Speakers of both corpora that have one name, sorted; none when the corpus is not made by `join`."""
+    sides = [
+        {name.removeprefix(side) for name in joined.speakers if name.startswith(side)} for side in (TRAINED, TESTED)
+    ]
+    return sorted(sides[0] & sides[1])
 
 
 def cross_protocol(source: Corpus, target: Corpus) -> Protocol:
@@ -51,5 +63,8 @@ def cross_protocol(source: Corpus, target: Corpus) -> Protocol:
         yield "target", np.arange(count), np.arange(count, len(rows.label))
 
     return Protocol(
-        "cross-corpus", f"trained on {source.manifest}, tested on {target.manifest}", ("speaker", "audio"), divide
+        "cross-corpus",
+        f"trained on {source.manifest} (SHA-256 {source.manifest_hash[:12]}), tested on {target.manifest}",
+        ("speaker", "audio"),
+        divide,
     )

@@ -6,22 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from emoboost.corpus import read_corpus
 from emoboost.encoder_source import EncoderSource
+from emoboost.errors import OutputError
 from emoboost.evaluation import Evaluation, Example
 from emoboost.label_maps import load_label_map
 from emoboost.model import EnhancementHead, frames_of
 from emoboost.predict import preparation_for
+from emoboost.prepare import Preparation
 from emoboost.recipe import Recipe
-from emoboost.report import write_report
+from emoboost.report import REPORT_FILE, write_report
 from emoboost.scoring import scores_of
 from emoboost.trials import Trial, TrialResult
 from emoboost.variants import VARIANTS
 from jobs.console import say
-from jobs.cross_corpus import cross_protocol, join
+from jobs.cross_corpus import cross_protocol, join, shared_names
 from jobs.laboratory import Laboratory, Plan, open_run, prepare
 from jobs.tensorboard import write_tensorboard
 
@@ -60,6 +63,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     """
     laboratory = laboratory_of(options)
     folder = (options.output / TRIALS).absolute()
+    if not options.resume:
+        refuse_report(options.output)
     open_run(folder, laboratory.identity(), resume=options.resume)
     refuse_unreachable(options.ray_address)
     remarks = remarks_on(laboratory)
@@ -76,6 +81,16 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     evaluation = evaluation_of(laboratory, results, remarks)
     write_report(evaluation, options.output)
     return evaluation
+
+
+def refuse_report(folder: Path) -> None:
+    """Stop before a report is replaced.
+
+    Raises:
+        OutputError: the folder holds one.
+    """
+    if (folder / REPORT_FILE).exists():
+        raise OutputError(f"{folder}: holds a report already; choose another --output")
 
 
 def laboratory_of(options: EvaluateOptions) -> Laboratory:
@@ -99,30 +114,29 @@ def laboratory_of(options: EvaluateOptions) -> Laboratory:
 def remarks_on(laboratory: Laboratory) -> list[str]:
     """What a reader of the figures must know."""
     corpus, protocol, lines = laboratory.corpus, laboratory.protocol, []
+    if heard := laboratory.heard:
+        lines.append(
+            f"LEAKY: {len(heard):,} speakers are tested and trained on (for example {heard[0]}); the figures are too "
+            "good for unknown speakers"
+        )
     if protocol.leaky:
         lines.append(f"LEAKY protocol: {protocol.description}; the figures are too good for unknown speakers")
-    if laboratory.found.constant_length:
-        lines.append(
-            f"all recordings last {laboratory.found.seconds[0]:g} s: they were cut or padded, so speech may be lost; "
-            "do not compare with figures on the original recordings"
-        )
-    tested = {int(row) for fold in laboratory.folds for row in fold.test}
-    shared = any(
-        {corpus.texts[r] for r in fold.train} & {corpus.texts[r] for r in fold.test} - {""} for fold in laboratory.folds
-    )
-    if shared:
+    lines += laboratory.remarks()
+    if any(fold.shared(corpus.texts) for fold in laboratory.folds):
         lines.append("training and test share sentences (not recordings); protocol text keeps them apart")
+    if same := shared_names(corpus):
+        lines.append(
+            f"{len(same):,} speakers have the same name in both corpora (for example {same[0]}); if they are the same "
+            "people, the figures are too good for unknown speakers"
+        )
     by_speaker: dict[str, set[str]] = {}
-    for row in tested:
+    for row in laboratory.tested:
         by_speaker.setdefault(corpus.speakers[row], set()).add(corpus.labels[row])
     if single := sorted(speaker for speaker, labels in by_speaker.items() if len(labels) == 1):
         lines.append(
             f"{len(single):,} of {len(by_speaker):,} speakers speak one class only (for example {single[0]}): their "
             "voice may stand for the class"
         )
-    if corpus.left_out:
-        left = ", ".join(f"{label} {count:,}" for label, count in sorted(corpus.left_out.items()))
-        lines.append(f"left out by the label map: {left}")
     return lines
 
 
@@ -144,28 +158,36 @@ def evaluation_of(laboratory: Laboratory, results: Mapping[Trial, TrialResult], 
 
 
 def examples_of(laboratory: Laboratory, results: Mapping[Trial, TrialResult]) -> list[Example]:
-    """Frame weights of the first variant on one utterance of each class."""
+    """Frame weights of the first variant on one utterance of each class, from different folds."""
     name, seed, corpus = laboratory.plan.variants[0], laboratory.plan.seeds[0], laboratory.corpus
     if laboratory.variants[name].mfcc_branch is None and laboratory.variants[name].spectrogram_branch is None:
         return []
     preparation = preparation_for(laboratory.config, corpus.base)
-    examples: dict[str, Example] = {}
-    for fold in range(len(laboratory.folds)):
-        result = results[Trial(name, seed, fold)]
-        for row, utterance in enumerate(result.utterance.tolist()):
-            label = corpus.labels[utterance]
-            if label in examples or len(examples) == EXAMPLES:
-                continue
-            prepared = preparation([corpus.utterances[utterance]])
-            guess = laboratory.config.classes[int(result.logits[row].argmax())]
-            valid = int(prepared.valid[0])
-            examples[label] = Example(
-                f"{corpus.utterances[utterance].utterance_id}: {label}, labelled {guess}",
-                prepared.inputs["spectrogram"][0].astype(np.float32),
-                relative_weights(result.frame_weights[row], valid, laboratory),
-                min(valid / laboratory.config.segment.sample_rate, 3.0),
-            )
-    return list(examples.values())
+    examples: list[Example] = []
+    for number, label in enumerate(laboratory.config.classes[:EXAMPLES]):
+        for turn in range(len(laboratory.folds)):
+            result = results[Trial(name, seed, (number + turn) % len(laboratory.folds))]
+            of_class = [row for row, utterance in enumerate(result.utterance) if corpus.labels[utterance] == label]
+            if of_class:
+                examples.append(example_of(laboratory, preparation, result, of_class[0]))
+                break
+    return examples
+
+
+def example_of(laboratory: Laboratory, preparation: Preparation, result: TrialResult, row: int) -> Example:
+    """The first segment of an utterance; `row` is its position in the result."""
+    utterance = laboratory.corpus.utterances[result.utterance[row]]
+    truth = laboratory.corpus.labels[result.utterance[row]]
+    segments = result.logits[result.utterance == result.utterance[row]]
+    label = laboratory.config.classes[int(softmax(segments, axis=1).mean(axis=0).argmax())]
+    prepared = preparation([utterance])
+    valid = int(prepared.valid[0])
+    return Example(
+        f"{utterance.utterance_id}: {truth}, labelled {label}",
+        prepared.inputs["spectrogram"][0].astype(np.float32),
+        relative_weights(result.frame_weights[row], valid, laboratory),
+        min(valid / laboratory.config.segment.sample_rate, 3.0),
+    )
 
 
 def relative_weights(weights: np.ndarray, valid_samples: int, laboratory: Laboratory) -> np.ndarray:

@@ -1,6 +1,7 @@
 """`evaluate` as a command: check the words, evaluate, print what the report says first."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,23 @@ from jobs.failures import RESUME, told_plainly
 from jobs.lab_arguments import encoder_source, parse_seeds
 from jobs.score_model import ScoreOptions, score_model
 
+VOID = {
+    "model": (
+        *("protocol", "folds", "train_on", "seeds", "variants", "recipe"),
+        *("encoder", "layers", "alexnet", "calibrate", "resume"),
+    ),
+    "train_on": ("protocol", "folds"),
+}
+"""Option -> options that have no meaning beside it."""
+
 
 def evaluate_command(
     *,
+    given: Collection[str],
     corpus: str,
     output: Path,
     protocol: str,
-    k: int,
+    folds: int,
     seeds: str,
     variants: str,
     recipe: str,
@@ -41,10 +52,14 @@ def evaluate_command(
 ) -> Exit:
     """Evaluate a protocol, or a fixed model; print the figures.
 
+    Args:
+        given: names of the options that stand on the command line; the other arguments are their values.
+
     Raises:
         UsageError: a bad argument, found before any work.
     """
     refuse_output(output)
+    refuse_unused(given)
     place = cache or default_cache()
     with told_plainly(output, RESUME):
         if model is not None:
@@ -70,7 +85,7 @@ def evaluate_command(
                 corpus=corpus,
                 output=output,
                 protocol=protocol,
-                k=k,
+                k=folds,
                 seeds=chosen,
                 variants=chosen_variants(variants),
                 recipe=load_recipe(recipe),
@@ -102,6 +117,21 @@ def show(output: Path, *, as_json: bool) -> None:
     for title, variant in figures["variants"].items():
         print(f"{title:<{width}} {variant['wa']:6.1%} {variant['ua']:6.1%}")
     print(f"Report   {output / 'report.html'}")
+
+
+def refuse_unused(given: Collection[str]) -> None:
+    """Stop when an option was given that another one makes void.
+
+    Args:
+        given: names of the command line's options, as in `train_on`.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for option, void in VOID.items():
+        if option in given and (unused := [name for name in void if name in given]):
+            names = [f"--{name.replace('_', '-')}" for name in (unused[0], option)]
+            raise UsageError(f"{names[0]} has no meaning with {names[1]}; leave one of them out")
 
 
 def refuse_output(output: Path) -> None:

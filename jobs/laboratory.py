@@ -3,9 +3,12 @@
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from cluster.connect import Cluster
 from cluster.resources import slots_for
@@ -21,7 +24,7 @@ from emoboost.recipe import Recipe
 from emoboost.survey import Survey, rows_of, survey
 from emoboost.trials import Trial, TrialResult, list_trials
 from emoboost.variants import configs_of
-from jobs.caching import PACK_ENTRIES, CacheWork, Wanted, fill_cache
+from jobs.caching import PACK_ENTRIES, CacheWork, Wanted, fill_cache, refuse_small_disk
 from jobs.console import say
 from jobs.trial_progress import trial_progress
 from jobs.trial_workers import EVENTS, TrialWork, run_trials
@@ -75,6 +78,18 @@ class Laboratory:
             "recipe": dataclasses.asdict(self.plan.recipe),
         }
 
+    @property
+    def tested(self) -> np.ndarray:
+        """Rows that some fold tests, ascending; all when there is no fold."""
+        if not self.folds:
+            return np.arange(len(self.corpus.utterances))
+        return np.unique(np.concatenate([fold.test for fold in self.folds]))
+
+    @property
+    def heard(self) -> list[str]:
+        """Speakers that are tested and trained on, sorted."""
+        return sorted({speaker for fold in self.folds for speaker in fold.shared(self.corpus.speakers)})
+
     def evaluation(self) -> Evaluation:
         """What a report tells of corpus, protocol and encoder, before anything was tested."""
         corpus, backbone = self.corpus, self.config.backbone
@@ -82,10 +97,10 @@ class Laboratory:
             corpus=Path(corpus.manifest).stem,
             manifest=corpus.manifest,
             manifest_hash=corpus.manifest_hash,
-            seconds=float(self.found.seconds.sum()),
+            seconds=float(self.found.seconds[self.tested].sum()),
             protocol=self.protocol.name,
             protocol_description=self.protocol.description,
-            leaky=self.protocol.leaky,
+            leaky=self.protocol.leaky or bool(self.heard),
             folds=[fold.name for fold in self.folds],
             classes=self.config.classes,
             truth=corpus.class_numbers(self.config.classes),
@@ -93,6 +108,19 @@ class Laboratory:
             utterance_ids=[utterance.utterance_id for utterance in corpus.utterances],
             encoder=f"{backbone.source}, layers {', '.join(map(str, backbone.layers))}",
         )
+
+    def remarks(self) -> list[str]:
+        """What a reader of any figures on this corpus must know."""
+        lines = []
+        if self.found.constant_length:
+            lines.append(
+                f"all recordings last {self.found.seconds[0]:g} s: they were cut or padded, so speech may be lost; do "
+                "not compare with figures on the original recordings"
+            )
+        if self.corpus.left_out:
+            left = ", ".join(f"{label} {count:,}" for label, count in sorted(self.corpus.left_out.items()))
+            lines.append(f"left out by the label map: {left}")
+        return lines
 
     def missing_features(self) -> list[Wanted]:
         """Copies of utterances that are not in the cache."""
@@ -105,6 +133,15 @@ class Laboratory:
         if not todo:
             return
         say(f"Features: {len(todo):,} of {sum(map(len, self.wanted)):,} copies of utterances are to be computed")
+        seconds = self.config.segment.samples / self.config.segment.sample_rate
+        names = {entry.name for entry in todo}
+        segments = sum(
+            max(1, math.ceil(length / seconds))
+            for length, copies in zip(self.found.seconds, self.wanted, strict=True)
+            for entry in copies
+            if entry.name in names
+        )
+        refuse_small_disk(self.cache.folder, segments, self.config)
         work = CacheWork(
             self.cache,
             [todo[i : i + PACK_ENTRIES] for i in range(0, len(todo), PACK_ENTRIES)],

@@ -12,17 +12,17 @@ from cluster.quiet import quiet
 from emoboost.checkpoint import ModelFolder, find_model, load_network
 from emoboost.corpus import Corpus, read_corpus
 from emoboost.encoder_source import EncoderSource
-from emoboost.errors import OutputError, UsageError
+from emoboost.errors import UsageError
 from emoboost.evaluation import Evaluation, Scores
 from emoboost.folds import Protocol
 from emoboost.frozen import FrozenFeatures
 from emoboost.label_maps import load_label_map
 from emoboost.recipe import Recipe
-from emoboost.report import REPORT_FILE, write_report
+from emoboost.report import write_report
 from emoboost.survey import Survey
 from emoboost.trials import Pooled
 from jobs.console import say
-from jobs.evaluate import RAY_LOG
+from jobs.evaluate import RAY_LOG, refuse_report
 from jobs.laboratory import Laboratory, Plan, prepare_fixed
 
 FIXED = Protocol(
@@ -48,8 +48,7 @@ def score_model(options: ScoreOptions) -> Evaluation:
     Raises:
         UsageError: a bad corpus, model or folder, or labels that the model cannot give.
     """
-    if (options.output / REPORT_FILE).exists():
-        raise OutputError(f"{options.output}: holds a report already; choose another --output")
+    refuse_report(options.output)
     folder = find_model(options.model)
     folder.verify()
     label_map = None if options.label_map is None else load_label_map(options.label_map)
@@ -64,15 +63,16 @@ def score_model(options: ScoreOptions) -> Evaluation:
     laboratory = prepare_fixed(corpus, plan, options.cache, FIXED)
     refuse_unreachable(options.ray_address)
     heard = heard_before(folder, corpus, laboratory.found)
-    remarks = warnings_of(folder, corpus, heard)
-    for remark in remarks:
-        say(f"warning: {remark}")
+    warnings, notes = warnings_of(folder, corpus, heard), laboratory.remarks()
+    for kind, lines in (("warning", warnings), ("note", notes)):
+        for line in lines:
+            say(f"{kind}: {line}")
     options.output.mkdir(parents=True, exist_ok=True)
     if laboratory.missing_features():
         with quiet(options.output / RAY_LOG), connected(options.ray_address) as cluster:
             say(f"Running on {cluster.describe()}")
             laboratory.compute_features(cluster)
-    evaluation = evaluation_of(folder, laboratory, merging, classes, remarks, leaky=bool(heard))
+    evaluation = evaluation_of(folder, laboratory, merging, classes, [*warnings, *notes], leaky=bool(heard))
     write_report(evaluation, options.output)
     return evaluation
 
@@ -94,7 +94,7 @@ def merged_classes(classes: Sequence[str], label_map: dict[str, str] | None) -> 
 
 def heard_before(folder: ModelFolder, corpus: Corpus, found: Survey) -> list[str]:
     """Ids of the utterances that are in the model's training data."""
-    known = folder.training_audio
+    known = folder.training_audio.keys()
     pairs = zip(corpus.utterances, found.audio, strict=True)
     return [utterance.utterance_id for utterance, audio in pairs if audio in known]
 
@@ -105,6 +105,12 @@ def warnings_of(folder: ModelFolder, corpus: Corpus, heard: Sequence[str]) -> li
         return [
             f"{len(heard):,} of {len(corpus.utterances):,} utterances are in the model's training data (for example "
             f"{heard[0]}): the figures are too good for unknown speech"
+        ]
+    known = set(folder.training_audio.values())
+    if same := [utterance.utterance_id for utterance in corpus.utterances if utterance.utterance_id in known]:
+        return [
+            f"{len(same):,} of {len(corpus.utterances):,} utterances have the ids of training data (for example "
+            f"{same[0]}) and other samples; if they are the same recordings in another form, the figures are too good"
         ]
     if not folder.training_audio:
         return [f"{folder.identity} does not say which audio it was trained on; the corpus may be part of it"]

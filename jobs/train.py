@@ -1,9 +1,11 @@
 """`emoboost-batch train`: one model from one labelled corpus, with its figures on speakers it never heard."""
 
+import contextlib
 import dataclasses
 import hashlib
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,8 @@ from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from cluster.resources import slots_for
 from emoboost.card import CONFUSION_PICTURE, CardFacts, model_card
-from emoboost.checkpoint import CARD, TRAINING_AUDIO, save_model
+from emoboost.checkpoint import CARD, TRAINING_AUDIO, ModelFolder, save_model
+from emoboost.config import ModelConfig
 from emoboost.corpus import Corpus, read_corpus
 from emoboost.encoder_source import EncoderSource
 from emoboost.errors import EmoboostError, OutputError, UsageError
@@ -69,16 +72,17 @@ def train(options: TrainOptions) -> Exit:
     plan = Plan(variants=tuple(TITLES), seeds=options.loso_seeds, recipe=options.recipe, source=options.source)
     laboratory = prepare(corpus, plan, options.cache, name=options.output.name)
     refuse_unreachable(options.ray_address)
-    make_folder(options.output)
-    try:
-        with tempfile.TemporaryDirectory(prefix="emoboost-train-") as work:
-            return _train(options, laboratory, Path(work))
-    except BaseException:
-        _remove_if_empty(options.output)
-        raise
+    with (
+        published_whole(options.output) as model_folder,
+        tempfile.TemporaryDirectory(prefix="emoboost-train-") as work,
+    ):
+        saved = _train(options, laboratory, model_folder, Path(work))
+        summary = f"{saved.identity} in {options.output} ({saved.size / 1e6:.1f} MB)"
+    print(summary)
+    return Exit.COMPLETE
 
 
-def _train(options: TrainOptions, laboratory: Laboratory, folder: Path) -> Exit:
+def _train(options: TrainOptions, laboratory: Laboratory, output: Path, folder: Path) -> ModelFolder:
     with quiet(folder / "ray.log"), connected(options.ray_address) as cluster:
         say(f"Running on {cluster.describe()}")
         laboratory.compute_features(cluster)
@@ -100,16 +104,32 @@ def _train(options: TrainOptions, laboratory: Laboratory, folder: Path) -> Exit:
         temperature=pooled_temperature(results, "both", truth) if results else 1.0,
         training=provenance(facts, hash_corpus(laboratory), options.recipe, options.seed),
     )
-    audio = "".join(f"{name}\n" for name in sorted(laboratory.found.audio))
-    (options.output / TRAINING_AUDIO).write_text(audio, encoding="utf-8")
-    (options.output / CARD).write_text(model_card(config, facts), encoding="utf-8")
-    for seed, table in counts[SHIPPED][:1]:
+    try:
+        return _write(output, laboratory, config, facts, trained)
+    except OSError as error:
+        raise OutputError(
+            f"{options.output}: cannot be written ({error.strerror or error}); free space or choose another --output, "
+            "the same command trains again from the features that are kept"
+        ) from error
+
+
+def _write(
+    folder: Path, laboratory: Laboratory, config: ModelConfig, facts: CardFacts, trained: Trained
+) -> ModelFolder:
+    (folder / TRAINING_AUDIO).write_text(training_audio(laboratory), encoding="utf-8")
+    (folder / CARD).write_text(model_card(config, facts), encoding="utf-8")
+    for seed, table in facts.results.get(SHIPPED, ())[:1]:
         title = f"{config.name}: leave-one-speaker-out, seed {seed}\n{_accuracies(table)}"
-        plot_confusion(table, config.classes, title, options.output / CONFUSION_PICTURE)
+        plot_confusion(table, config.classes, title, folder / CONFUSION_PICTURE)
     frozen = stored_precision(_frozen_weights(laboratory, trained))
-    saved = save_model(options.output, config, trained.head.state_dict(), frozen)
-    print(f"{saved.identity} in {options.output} ({saved.size / 1e6:.1f} MB)")
-    return Exit.COMPLETE
+    return save_model(folder, config, trained.head.state_dict(), frozen)
+
+
+def training_audio(laboratory: Laboratory) -> str:
+    """What `ModelFolder.training_audio` reads."""
+    utterances = laboratory.corpus.utterances
+    pairs = zip(laboratory.found.audio, utterances, strict=True)
+    return "".join(sorted(f"{audio} {' '.join(utterance.utterance_id.split())}\n" for audio, utterance in pairs))
 
 
 def _train_on_all(laboratory: Laboratory, work: TrialWork, seed: int) -> Trained:
@@ -150,16 +170,26 @@ def refuse_taken(output: Path) -> None:
         raise OutputError(f"{output}: exists and is not an empty folder; choose a new one with --output")
 
 
-def make_folder(output: Path) -> None:
-    """Make the model folder before the long work, so that a place that cannot be written is found now.
+@contextlib.contextmanager
+def published_whole(output: Path) -> Iterator[Path]:
+    """A folder beside `output` that takes its place at the end, or is removed when anything fails.
+
+    It is made before the long work, so that a place that cannot be written is found now.
 
     Raises:
         OutputError: it cannot be made.
     """
+    folder = output.with_name(f".{output.name}.unfinished")
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     except OSError as error:
         raise OutputError(f"{output}: cannot be made a model folder ({error.strerror})") from error
+    try:
+        yield folder
+        folder.replace(output)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_notes(file: Path | None) -> str:
@@ -215,11 +245,6 @@ def hash_corpus(laboratory: Laboratory) -> str:
     for label, speaker, audio in zip(corpus.labels, corpus.speakers, laboratory.found.audio, strict=True):
         digest.update(f"{label}\0{speaker}\0{audio}\0".encode())
     return digest.hexdigest()
-
-
-def _remove_if_empty(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
 
 
 def _confusion(run: Scores, truth: np.ndarray, classes: int) -> np.ndarray:

@@ -94,7 +94,7 @@ def work_through(config: dict[str, Any]) -> None:
 
 
 def run_one(work: TrialWork, experiment: Experiment, trial: Trial, events: "Events") -> bool:
-    """Train one trial and store its result; False when its loss is not a number, which no repetition would mend."""
+    """Train one trial and store its result; False when it failed in a way that no repetition would mend."""
     state = work.folder / f"{trial.name}.state"
     events.add(trial, "start")
     try:
@@ -105,8 +105,9 @@ def run_one(work: TrialWork, experiment: Experiment, trial: Trial, events: "Even
             report=lambda epoch: events.add(trial, "epoch", **asdict(epoch)),
             device=work.device,
         )
-    except FloatingPointError as error:
-        events.add(trial, "failed", reason=str(error))
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error) if isinstance(error, FloatingPointError) else f"{type(error).__name__}: {error}"
+        events.add(trial, "failed", reason=reason)
         state.unlink(missing_ok=True)
         return False
     result.save(work.result_file(trial))

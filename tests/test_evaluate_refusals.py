@@ -56,6 +56,9 @@ def refused(clips: list[Path], tiny_model: ModelFolder, tmp_path: Path, monkeypa
         (["--model", "nowhere"], r"nowhere: no such model"),
         (["--train-on", "nowhere.csv"], r"nowhere\.csv"),
         (["--output", "acted.csv"], r"--output acted\.csv: is not a folder"),
+        (["--model", "x", "--protocol", "loso"], r"--protocol has no meaning with --model; leave one of them out"),
+        (["--model", "x", "--no-calibrate"], r"--calibrate has no meaning with --model"),
+        (["--train-on", "acted.csv", "--folds", "3"], r"--folds has no meaning with --train-on"),
     ],
 )
 def test_an_argument(refused: Refused, more: list[str], message: str) -> None:
@@ -86,6 +89,12 @@ def test_a_corpus(refused: Refused, clips: list[Path], text: str, message: str) 
     Path("bad.csv").write_text(text.format(*clips))
     found = refused(corpus="bad.csv")
     assert re.search(message, found), found
+
+
+def test_a_report_is_not_replaced(refused: Refused, tiny_model: ModelFolder) -> None:
+    Path("new").mkdir()
+    Path("new/report.json").write_text("{}")
+    assert "new: holds a report already; choose another --output" in refused()
 
 
 def test_a_disk_that_is_too_small(tmp_path: Path, tiny_model: ModelFolder) -> None:

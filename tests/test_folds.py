@@ -122,8 +122,14 @@ class TestRefused:
             PROTOCOLS[name].folds(rows_of(["a", "b"]))
 
     def test_nothing_to_train_on(self) -> None:
-        with pytest.raises(UsageError, match="fold test: training is empty"):
-            PROTOCOLS["fixed"].folds(rows_of(["a", "b"], split=["test", "test"]))
+        with pytest.raises(UsageError, match="no row has the split train; column split holds Training, test"):
+            PROTOCOLS["fixed"].folds(rows_of(["a", "b"], split=["Training", "test"]))
+        with pytest.raises(UsageError, match="fold a-1: training is empty"):
+            PROTOCOLS["text"].folds(rows_of(["a", "b"], text=["t", "t"]))
+
+    def test_nothing_to_test(self) -> None:
+        with pytest.raises(UsageError, match="protocol fixed: nothing to test; column split holds dev, train"):
+            PROTOCOLS["fixed"].folds(rows_of(["a", "b"], split=["train", "dev"]))
 
 
 class TestValidation:
@@ -142,6 +148,21 @@ class TestValidation:
         for fold in PROTOCOLS["paper"].folds(CORPUS):
             assert fold.leaky
             np.testing.assert_array_equal(fold.validation, fold.test)
+
+    def test_is_whole_sessions_where_sessions_are_kept_apart(self) -> None:
+        sessions = [("1", "2", "3")[int(speaker[1]) % 3] for speaker in SPEAKERS]
+        corpus = rows_of(SPEAKERS, session=sessions, label=LABELS)
+        folds = PROTOCOLS["session"].folds(corpus, validated=True)
+        assert [{sessions[row] for row in fold.validation} for fold in folds] == [{"2"}, {"3"}, {"1"}]
+        for fold in folds:
+            assert sorted([*fold.train, *fold.test, *fold.validation]) == list(range(48))
+
+    def test_may_say_what_training_says_but_not_what_is_tested(self) -> None:
+        for fold in PROTOCOLS["text"].folds(CORPUS, validated=True):
+            said, tested = ({TEXTS[row] for row in rows} for rows in (fold.validation, fold.test))
+            assert said
+            assert not said & tested
+            assert len({SPEAKERS[row] for row in [*fold.validation, *fold.test]}) == 2
 
     def test_needs_a_second_training_speaker(self) -> None:
         with pytest.raises(UsageError, match="early stopping needs a second training speaker"):
@@ -174,6 +195,20 @@ class TestInnerFolds:
             for part in inner:
                 assert not set(part.train.tolist()) & set(fold.test.tolist())
                 assert not {SPEAKERS[r] for r in part.train} & {SPEAKERS[r] for r in part.test}
+
+    def test_have_no_test_of_a_class_that_they_do_not_train(self) -> None:
+        corpus = rows_of([f"s{n % 4}" for n in range(16)], label=["x"] * 12 + ["x", "y", "y", "x"])
+        fold = PROTOCOLS["loso"].folds(corpus)[1]
+        assert {corpus.speaker[row] for row in fold.train if corpus.label[row] == "y"} == {"s2"}
+        inner = inner_folds(fold, corpus)
+        assert len(inner) == 3
+        assert {corpus.label[row] for part in inner for row in part.test} == {"x"}
+
+    def test_choose_the_epoch_as_their_fold_does(self) -> None:
+        for fold in PROTOCOLS["loso"].folds(CORPUS, validated=True):
+            for part in inner_folds(fold, CORPUS):
+                np.testing.assert_array_equal(part.validation, fold.validation)
+                assert not {SPEAKERS[r] for r in part.validation} & {SPEAKERS[r] for r in [*part.train, *part.test]}
 
     def test_none_with_one_training_speaker(self) -> None:
         first, _ = PROTOCOLS["loso"].folds(rows_of(["a", "a", "b"]))

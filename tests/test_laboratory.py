@@ -2,17 +2,20 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from emoboost.checkpoint import ModelFolder
+from emoboost.checkpoint import TRAINING_AUDIO, ModelFolder, find_model
 from emoboost.config import EnhancementConfig, MfccBranchConfig
 from emoboost.corpus import read_corpus
 from emoboost.encoder_source import EncoderSource
 from emoboost.errors import EmoboostError, OutputError, UsageError
+from emoboost.feature_cache import FeatureCache
 from emoboost.frozen import encode, keep_inputs
 from emoboost.label_maps import load_label_map
 from emoboost.predict import preparation_for
@@ -20,10 +23,13 @@ from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
 from emoboost.survey import survey
 from emoboost.trials import Trial, TrialResult, fit_temperature
+from emoboost.utterance import Utterance
+from jobs.caching import CacheWork, EncodePacks, prepare_pack
 from jobs.cross_corpus import cross_protocol, join
 from jobs.evaluate import evaluation_of, remarks_on
 from jobs.laboratory import Laboratory, Plan, open_run, prepare
-from jobs.score_model import merged_classes
+from jobs.score_model import heard_before, merged_classes, warnings_of
+from jobs.train import published_whole, training_audio
 from jobs.trial_progress import TrialProgress
 from jobs.trial_workers import EVENTS, Events, TrialWork, run_one
 
@@ -123,6 +129,18 @@ class TestPrepared:
         assert found.plan.recipe.patience == RECIPE.epochs
         assert found.plan.recipe.epochs == RECIPE.epochs
 
+    def test_splits_that_share_speakers_are_leaky(self, acted: str, tiny_model: ModelFolder, tmp_path: Path) -> None:
+        lines = Path(acted).read_text().splitlines()
+        splits = ["split", *(["train"] * 8), *(["test"] * 4)]
+        (tmp_path / "m.csv").write_text("\n".join(f"{line},{split}" for line, split in zip(lines, splits, strict=True)))
+        found = prepare(read_corpus(str(tmp_path / "m.csv")), plan_for(tiny_model), tmp_path, protocol="fixed")
+        assert found.evaluation().leaky
+        assert remarks_on(found)[0] == (
+            "LEAKY: 2 speakers are tested and trained on (for example s1); the figures are too good for unknown "
+            "speakers"
+        )
+        assert found.plan.recipe.patience is None, "no epoch is chosen on the test"
+
     def test_a_run_is_gone_on_with_only_if_it_is_the_same(self, laboratory: Laboratory, tmp_path: Path) -> None:
         identity = laboratory.identity()
         open_run(tmp_path / "r/trials", identity, resume=False)
@@ -203,6 +221,13 @@ class TestTrials:
         assert "the loss is not a number in epoch 1" in reason
         assert [path.name for path in tmp_path.iterdir()] == ["0.jsonl"]
 
+    def test_an_error_that_no_repetition_mends_ends_them(self, laboratory: Laboratory, tmp_path: Path) -> None:
+        recipe = dataclasses.replace(RECIPE, classifier_lr=1e38)
+        wild = dataclasses.replace(laboratory, plan=dataclasses.replace(laboratory.plan, recipe=recipe))
+        work = wild.trial_work(tmp_path, "cpu")
+        assert not run_one(work, work.experiment(), work.trials[0], Events(tmp_path / "0.jsonl"))
+        assert json.loads((tmp_path / "0.jsonl").read_text().splitlines()[-1])["event"] == "failed"
+
     def test_half_a_line_waits_for_its_end(self, tmp_path: Path) -> None:
         line = json.dumps({"time": 1, "trial": "t", "event": "epoch", "epoch": 1, "loss": 0.5})
         file = tmp_path / "0.jsonl"
@@ -252,6 +277,14 @@ class TestCrossCorpus:
         work, results = done(laboratory, tmp_path / "trials")
         (scores,) = scores_of(results, "encoder", (0,), work.truth)
         np.testing.assert_array_equal(scores.tested, np.arange(12, 16))
+        evaluation = laboratory.evaluation()
+        assert evaluation.manifest_hash == target.manifest_hash
+        assert evaluation.seconds == pytest.approx(laboratory.found.seconds[12:].sum())
+        assert not evaluation.leaky
+        assert any(
+            line.startswith("2 speakers have the same name in both corpora (for example s0)")
+            for line in remarks_on(laboratory)
+        )
 
     def test_the_same_recording_on_both_sides_is_refused(
         self, acted: str, clips: list[Path], tiny_model: ModelFolder, tmp_path: Path
@@ -306,5 +339,68 @@ def test_survey_names_what_cannot_be_read(acted: str, tmp_path: Path) -> None:
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF")
     utterances = [dataclasses.replace(corpus.utterances[0], uri=str(broken)), *corpus.utterances[1:]]
-    with pytest.raises(EmoboostError, match=r"acted\.csv: .*broken\.wav.*; correct or remove that row"):
+    with pytest.raises(EmoboostError, match=r"acted\.csv: row 1: .*broken\.wav.*; correct or remove that row"):
         survey(dataclasses.replace(corpus, utterances=utterances), 16_000)
+
+
+class TestCaching:
+    @pytest.fixture
+    def work(self, laboratory: Laboratory, tmp_path: Path) -> CacheWork:
+        wanted = [copies[0] for copies in laboratory.wanted[:2]]
+        cache = FeatureCache.open(tmp_path / "cache", {"backbone": {}})
+        plan = laboratory.plan
+        return CacheWork(cache, [wanted], laboratory.config, plan.source, "", "acted.csv", "cpu", inputs_only=False)
+
+    def test_a_pack_is_published(self, work: CacheWork) -> None:
+        (counts,) = EncodePacks(work)(prepare_pack(pa.table({"id": [0]}), work)).to_pylist()
+        assert (counts["utterances"], counts["failure"]) == (2, "")
+        assert set(work.cache.index()) == {entry.name for entry in work.packs[0]}
+
+    def test_a_place_that_cannot_be_written_comes_back_in_words(self, work: CacheWork) -> None:
+        row = prepare_pack(pa.table({"id": [0]}), work)
+        shutil.rmtree(work.cache.folder)
+        (counts,) = EncodePacks(work)(row).to_pylist()
+        assert (
+            "features cannot be written (No such file or directory); free space or choose --cache" in counts["failure"]
+        )
+
+    def test_a_recording_that_went_away_comes_back_in_words(self, work: CacheWork) -> None:
+        gone = dataclasses.replace(work.packs[0][1], utterance=Utterance("gone", "gone.wav"))
+        work = dataclasses.replace(work, packs=[[work.packs[0][0], gone]])
+        (counts,) = EncodePacks(work)(prepare_pack(pa.table({"id": [0]}), work)).to_pylist()
+        assert "acted.csv: " in counts["failure"]
+        assert "gone.wav" in counts["failure"]
+        assert work.cache.packs() == []
+
+
+class TestModelFolder:
+    def test_appears_whole(self, tmp_path: Path) -> None:
+        with published_whole(tmp_path / "new/mine") as folder:
+            (folder / "a").write_text("a")
+            assert not (tmp_path / "new/mine").exists()
+        assert [path.name for path in (tmp_path / "new").iterdir()] == ["mine"]
+        assert (tmp_path / "new/mine/a").read_text() == "a"
+
+    def test_or_not_at_all(self, tmp_path: Path) -> None:
+        def interrupted() -> None:
+            with published_whole(tmp_path / "mine") as folder:
+                (folder / "a").write_text("a")
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_ids_of_training_data_with_other_samples_are_told(laboratory: Laboratory, tiny_model: ModelFolder) -> None:
+    corpus, found = laboratory.corpus, laboratory.found
+    known = Path(shutil.copytree(tiny_model.path, laboratory.cache.folder.parent / "known"))
+    (known / TRAINING_AUDIO).write_text(training_audio(laboratory))
+    folder = find_model(known)
+    assert len(heard_before(folder, corpus, found)) == 12
+    other = dataclasses.replace(found, audio=["0" * 64] * 12)
+    assert heard_before(folder, corpus, other) == []
+    (line,) = warnings_of(folder, corpus, [])
+    assert line.startswith(
+        f"12 of 12 utterances have the ids of training data (for example {corpus.utterances[0].utterance_id})"
+    )
