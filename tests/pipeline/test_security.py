@@ -7,8 +7,11 @@ dashboard. Everything is on a random port and ends with the run.
 """
 
 import re
+import subprocess
+import sys
 
 from pipeline.conftest import Terminated
+from pipeline.shell import Shell
 
 ROLES = re.compile(r"emoboost-batch|gcs_server|raylet|ray::RuntimeEnvAgent|ray::[\w.(): ]+")
 
@@ -46,3 +49,19 @@ def test_a_second_driver_needs_the_token(terminated: Terminated) -> None:
 
 def test_no_process_shows_the_token_on_its_command_line(terminated: Terminated) -> None:
     assert not [name for name in terminated.names if "TOKEN" in name.upper()]
+
+
+TWICE = """
+from cluster.connect import connected
+for _ in range(2):
+    with connected(None) as cluster:
+        print(cluster.describe())
+"""
+
+
+def test_one_process_may_have_a_private_ray_after_another(shell: Shell) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", TWICE], env=shell.environment(), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+    assert len(re.findall(r"^this machine \(private Ray\): 1 node", result.stdout, re.MULTILINE)) == 2
