@@ -47,18 +47,19 @@ class Corpus:
         return np.array([classes.index(label) for label in self.labels], np.int64)
 
 
-def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, any_label: bool = False) -> Corpus:
+def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to_train: bool = True) -> Corpus:
     """Read a manifest that has the columns `label` and `speaker`.
 
     Args:
         manifest: path or URL.
         label_map: canonical label -> label to use; rows with another label are left out. None takes every label as it
             is, as long as it is the name of an emotion.
-        any_label: take labels that are no emotion's name, too.
+        to_train: refuse what nothing can be trained on: labels that are no emotion's name, fewer than two classes or
+            speakers. False is for looking at a corpus.
 
     Raises:
-        ManifestError: the manifest cannot be used, a column is missing, a row has no label or speaker or a label that
-            is no emotion's name, or there are fewer than two classes or speakers.
+        ManifestError: the manifest cannot be used, a column is missing, a row has no label or speaker, the label map
+            leaves nothing, or what `to_train` refuses.
     """
     with tempfile.TemporaryDirectory(prefix="emoboost-corpus-") as folder:
         plan = make_plan(
@@ -77,7 +78,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, an
     left_out: Counter[str] = Counter()
     rows = list(range(1, len(table) + 1))
     if label_map is None:
-        if not any_label:
+        if to_train:
             _refuse_unknown(names, manifest)
         labels = names
     else:
@@ -88,9 +89,9 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, an
         if not labels:
             raise ManifestError(f"{manifest}: the label map leaves nothing; it has {', '.join(sorted(set(names)))}")
     speakers = _cells(table, "speaker")
-    for what, values in (("label", labels), ("speaker", speakers)):
-        if len(set(values)) < 2:
-            raise ManifestError(f"{manifest}: only one {what} ({values[0]!r}); training needs at least two")
+    if to_train:
+        _refuse_single("label", labels, manifest)
+        _refuse_single("speaker", speakers, manifest)
     return Corpus(
         manifest,
         plan.manifest_hash,
@@ -115,6 +116,11 @@ def _refuse_unknown(labels: Sequence[str], manifest: str) -> None:
                 f"{manifest}: row {row}: label {label!r} is not the name of an emotion{meant}; correct it, or say with "
                 "--label-map what it stands for"
             )
+
+
+def _refuse_single(what: str, values: Sequence[str], manifest: str) -> None:
+    if len(set(values)) < 2:
+        raise ManifestError(f"{manifest}: only one {what} ({values[0]!r}); training needs at least two")
 
 
 def _column(table: pa.Table, name: str, manifest: str) -> list[str]:

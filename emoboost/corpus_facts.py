@@ -1,7 +1,7 @@
 """What is in a labelled corpus, and what is suspicious about it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ CLIPPED_SAMPLES = 3
 """So many samples in a row at full scale are clipping."""
 SILENT_PEAK = 1e-4
 """-80 dB of full scale."""
+SPEAKERS_NAMED = 20
+"""More speakers with one class get one line together."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,15 @@ class CorpusFacts:
         return lengths.pop() if len(self.seconds) >= 10 and len(lengths) == 1 else None
 
 
-def corpus_facts(corpus: Corpus, sample_rate: int, progress: Callable[[int], None] | None = None) -> CorpusFacts:
-    """Read every recording once.
+def corpus_facts(corpus: Corpus, progress: Callable[[int], None] | None = None) -> CorpusFacts:
+    """Read every recording once, at its own rate: resampling takes clipped samples away from full scale.
 
     Args:
         corpus: labels, speakers, recordings.
-        sample_rate: Hz at which samples are looked at.
         progress: called with the number of utterances done.
     """
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    groups: dict[str, list[str]] = defaultdict(list)
+    groups: dict[tuple[int, str], list[str]] = defaultdict(list)
     seconds, unreadable = [], {}
     clipped, silent, padded = [], [], []
     for done, (utterance, label, speaker) in enumerate(
@@ -63,19 +64,20 @@ def corpus_facts(corpus: Corpus, sample_rate: int, progress: Callable[[int], Non
         name = utterance.utterance_id
         try:
             with open_recording(resolve(utterance.uri, corpus.base)) as recording:
-                waveform = recording.read(*utterance.span, utterance.channel, MAX_SECONDS, sample_rate)
+                rate = recording.header.sample_rate
+                waveform = recording.read(*utterance.span, utterance.channel, MAX_SECONDS, rate)
         except AudioError as error:
             unreadable[name] = error.message
             continue
-        seconds.append(len(waveform) / sample_rate)
-        groups[audio_hash(waveform)].append(name)
+        seconds.append(len(waveform) / rate)
+        groups[rate, audio_hash(waveform)].append(name)
         level = np.abs(waveform)
         if level.max() < SILENT_PEAK:
             silent.append(name)
         if longest_run(level >= FULL_SCALE) >= CLIPPED_SAMPLES:
             clipped.append(name)
         sounding = np.flatnonzero(waveform)
-        if len(sounding) and len(waveform) - 1 - sounding[-1] >= sample_rate // 10:
+        if len(sounding) and len(waveform) - 1 - sounding[-1] >= rate // 10:
             padded.append(name)
         if progress is not None:
             progress(done)
@@ -114,13 +116,23 @@ def warnings_of(facts: CorpusFacts, speakers: Sequence[str]) -> list[str]:
     if facts.unreadable:
         name, reason = next(iter(facts.unreadable.items()))
         lines.append(f"{len(facts.unreadable):,} cannot be read, for example {name}: {reason}")
+    for what, values in (("class", list(facts.counts)), ("speaker", sorted(set(speakers)))):
+        if len(values) == 1:
+            lines.append(f"only one {what} ({values[0]}); evaluate and train need at least two")
     for label, by_speaker in facts.counts.items():
         if label not in EMOTIONS:
             lines.append(f"class {label} is not the name of an emotion; evaluate and train need a --label-map for it")
         if len(by_speaker) == 1:
             lines.append(f"class {label} has one speaker only ({next(iter(by_speaker))})")
+    return lines + _of_one_class(facts.counts, speakers)
+
+
+def _of_one_class(counts: Mapping[str, Mapping[str, int]], speakers: Sequence[str]) -> list[str]:
+    lines = []
     for speaker in sorted(set(speakers)):
-        labels = [label for label, by_speaker in facts.counts.items() if speaker in by_speaker]
+        labels = [label for label, by_speaker in counts.items() if speaker in by_speaker]
         if len(labels) == 1:
             lines.append(f"speaker {speaker} has one class only ({labels[0]})")
-    return lines
+    if len(lines) <= SPEAKERS_NAMED:
+        return lines
+    return [f"{len(lines):,} speakers have one class only; the first: {lines[0]}"]

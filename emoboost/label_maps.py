@@ -13,6 +13,9 @@ SUPPLIED = Path(str(resources.files("emoboost") / "label_maps.yaml"))
 def load_label_map(name_or_file: str) -> dict[str, str]:
     """Canonical label -> label to use; a label that it does not name is left out of the corpus.
 
+    Names of emotions are brought to the canonical vocabulary on both sides, so that `irritated: angry` and
+    `anger: anger` make one class. Other classes, such as `high`, stay as they are.
+
     Args:
         name_or_file: a name from the package's file, or a YAML file with one map.
 
@@ -45,4 +48,4 @@ def _checked(content: object, source: str) -> dict[str, str]:
         isinstance(key, str) and isinstance(value, str) for key, value in content.items()
     ):
         raise UsageError(f"{source}: a label map has lines such as 'angry: anger', names on both sides")
-    return {canonical(key): value.strip().lower() for key, value in content.items()}
+    return {canonical(key): canonical(value) for key, value in content.items()}

@@ -3,18 +3,25 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emoboost.audio import probe
-from emoboost.config import SegmentConfig
-from emoboost.corpora import IMPORTERS, CorpusRow
+from emoboost.corpora import IMPORTERS, CorpusRow, Imported, LeftOut
 from emoboost.corpus import read_corpus
 from emoboost.corpus_facts import CorpusFacts, corpus_facts, warnings_of
+from emoboost.decoder import ROUNDING_SECONDS
 from emoboost.errors import AudioError, ManifestError, UsageError
 from jobs.console import say
 from jobs.exits import Exit
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+WIDEST = 30
+"""Speakers with a column of their own; more columns no screen can show."""
 
 
 def import_command(
@@ -28,16 +35,22 @@ def import_command(
         output: .csv or .parquet.
         sessions: only these, separated by commas.
         texts: only texts of this pattern, as in `impro*`.
-    """
-    import pandas as pd
 
+    Raises:
+        UsageError: no such corpus, session or text, nothing to import, or an output that cannot be written.
+    """
     if corpus not in IMPORTERS:
         raise UsageError(f"{corpus}: no importer for this corpus; there is: {', '.join(IMPORTERS)}")
     if output.suffix not in (".csv", ".parquet"):
         raise UsageError(f"{output}: name a file that ends in .csv or .parquet")
-    imported = IMPORTERS[corpus](folder)
-    rows = chosen(imported.rows, sessions, texts)
-    table = pd.DataFrame([{**asdict(row), "duration": _duration(row.path)} for row in rows])
+    imported = chosen(IMPORTERS[corpus](folder), sessions, texts)
+    if not imported.rows:
+        reasons = ", ".join(_left_out(imported)) or "none"
+        raise UsageError(
+            f"{folder}: nothing is left to import; left out: {reasons}; give a folder that holds labelled speech with "
+            "its audio"
+        )
+    table = _table_of(imported.rows)
     try:
         if output.suffix == ".csv":
             table.to_csv(output, index=False)
@@ -45,42 +58,88 @@ def import_command(
             table.to_parquet(output, index=False)
     except OSError as error:
         raise UsageError(f"{output}: cannot be written ({error.strerror or error})") from error
-    counts = ", ".join(f"{label} {count}" for label, count in sorted(Counter(row.label for row in rows).items()))
-    print(f"{len(rows):,} utterances of {table['speaker'].nunique()} speakers in {output}: {counts}")
-    for reason, count in sorted(imported.dropped.items()):
-        say(f"left out: {count:,} ({reason})")
-    for remark in imported.remarks:
-        say(f"note: {remark}")
+    counts = ", ".join(f"{label} {count}" for label, count in sorted(Counter(table["label"]).items()))
+    print(f"{len(table):,} utterances of {table['speaker'].nunique()} speakers in {output}: {counts}")
+    for line in _left_out(imported):
+        say(f"left out: {line}")
+    for note in imported.notes:
+        say(f"note: {note}")
     return Exit.COMPLETE
 
 
-def chosen(rows: Sequence[CorpusRow], sessions: str | None, texts: str | None) -> list[CorpusRow]:
-    """The rows of some sessions and texts.
+def chosen(imported: Imported, sessions: str | None, texts: str | None) -> Imported:
+    """The part of a corpus with some sessions and texts, as if there were no other.
 
     Raises:
         UsageError: the corpus has no such session or text.
     """
-    wanted = None if sessions is None else {name.strip() for name in sessions.split(",")}
-    if wanted is not None and (unknown := wanted - {row.session for row in rows}):
-        known = ", ".join(sorted({row.session for row in rows} - {""})) or "none"
-        raise UsageError(f"--sessions {sessions}: no session {min(unknown)!r}; the corpus has {known}")
-    kept = [
-        row for row in rows if (wanted is None or row.session in wanted) and (texts is None or fnmatch(row.text, texts))
-    ]
-    if not kept:
-        raise UsageError(f"--texts {texts}: no text of the corpus is like this; it has for example {rows[0].text!r}")
-    return kept
+    if sessions is None and texts is None:
+        return imported
+    everything: list[CorpusRow | LeftOut] = [*imported.rows, *imported.left_out]
+    wanted = {row.session for row in everything}
+    if sessions is not None:
+        known, wanted = wanted, {name.strip() for name in sessions.split(",")}
+        if unknown := wanted - known:
+            has = ", ".join(sorted(known - {""})) or "none"
+            raise UsageError(f"--sessions {sessions}: no session {min(unknown)!r}; the corpus has {has}")
+
+    def is_wanted(row: CorpusRow | LeftOut) -> bool:
+        return row.session in wanted and (texts is None or fnmatch(row.text, texts))
+
+    if everything and not any(map(is_wanted, everything)):
+        example = next(row.text for row in everything if row.session in wanted)
+        raise UsageError(f"--texts {texts}: no text of the corpus is like this; it has for example {example!r}")
+    # Published counts are those of the whole corpus.
+    return replace(
+        imported,
+        rows=[row for row in imported.rows if is_wanted(row)],
+        left_out=[utterance for utterance in imported.left_out if is_wanted(utterance)],
+        published={},
+    )
+
+
+def _left_out(imported: Imported) -> list[str]:
+    return [f"{count:,} ({reason})" for reason, count in sorted(imported.dropped.items())]
+
+
+def _table_of(rows: Sequence[CorpusRow]) -> "DataFrame":
+    """The manifest; channel, start and end are columns where some row has one."""
+    import pandas as pd
+
+    table = pd.DataFrame([{**asdict(row), "duration": _duration(row)} for row in rows])
+    table["channel"] = table["channel"].astype("Int64")
+    if all(row.channel is None for row in rows):
+        table = table.drop(columns=["channel"])
+    if all((row.start, row.end) == (0.0, None) for row in rows):
+        table = table.drop(columns=["start", "end"])
+    return table
+
+
+def _duration(row: CorpusRow) -> float | None:
+    """Seconds of the utterance; None when neither the row nor the recording's header says where it ends."""
+    try:
+        recorded = probe(row.path).duration
+    except AudioError as error:
+        raise ManifestError(f"{error.message}; mend or remove that recording") from error
+    end = recorded if row.end is None else row.end
+    if recorded is not None and end is not None and not row.start < end <= recorded + ROUNDING_SECONDS:
+        raise ManifestError(
+            f"{row.path}: the span from {row.start:g} to {end:g} s is not in the recording, which has "
+            f"{recorded:.2f} s; correct start and end, or offset and duration, in that row"
+        )
+    return None if end is None else end - row.start
 
 
 def show_command(manifest: str, *, as_json: bool) -> Exit:
     """Print counts per class and speaker, durations, and what is suspicious."""
-    corpus = read_corpus(manifest, any_label=True)
-    facts = corpus_facts(corpus, SegmentConfig().sample_rate)
+    corpus = read_corpus(manifest, to_train=False)
+    facts = corpus_facts(corpus)
     found = warnings_of(facts, corpus.speakers)
     if as_json:
         print(json.dumps({**_numbers(facts), "counts": facts.counts, "warnings": found}, ensure_ascii=False))
         return Exit.COMPLETE
-    print(_table(facts, sorted(set(corpus.speakers))))
+    speakers = sorted(set(corpus.speakers))
+    print(_table(facts, speakers if len(speakers) <= WIDEST else []))
     for name, value in _numbers(facts).items():
         print(f"{name:<16} {value:,}")
     for line in found:
@@ -91,7 +150,7 @@ def show_command(manifest: str, *, as_json: bool) -> Exit:
 def _numbers(facts: CorpusFacts) -> dict[str, float]:
     seconds = facts.seconds
     if len(seconds) == 0:
-        return {"utterances": 0}
+        return {"utterances": len(facts.unreadable)}
     return {
         "utterances": len(seconds) + len(facts.unreadable),
         "hours": round(float(seconds.sum()) / 3600, 3),
@@ -101,6 +160,7 @@ def _numbers(facts: CorpusFacts) -> dict[str, float]:
 
 
 def _table(facts: CorpusFacts, speakers: Sequence[str]) -> str:
+    """Utterances of each class: of each of these speakers, and of all."""
     width = max(len(label) for label in facts.counts) + 2
     columns = [max(len(speaker), 5) + 1 for speaker in speakers]
     lines = [" " * width + "".join(f"{s:>{w}}" for s, w in zip(speakers, columns, strict=True)) + "   all"]
@@ -108,10 +168,3 @@ def _table(facts: CorpusFacts, speakers: Sequence[str]) -> str:
         cells = "".join(f"{by_speaker.get(s, 0):>{w}}" for s, w in zip(speakers, columns, strict=True))
         lines.append(f"{label:<{width}}{cells}{sum(by_speaker.values()):>6}")
     return "\n".join(lines)
-
-
-def _duration(path: str) -> float | None:
-    try:
-        return probe(path).duration
-    except AudioError as error:
-        raise ManifestError(f"{path}: {error.message}; mend or remove that recording") from error

@@ -314,6 +314,10 @@ class TestLabelMaps:
         (tmp_path / "map.yaml").write_text("irony: irony\nsad: sadness\n")
         assert read_corpus(file, load_label_map(str(tmp_path / "map.yaml"))).classes == ("irony", "sadness")
 
+    def test_names_of_emotions_are_canonical_on_both_sides(self, tmp_path: Path) -> None:
+        (tmp_path / "map.yaml").write_text("irritated: Angry\nanger: anger\nbored: Low\n")
+        assert load_label_map(str(tmp_path / "map.yaml")) == {"irritated": "anger", "anger": "anger", "boredom": "low"}
+
     @pytest.mark.parametrize("text", ["- a\n", "a: [", "a: 1\n", "a: {b: c}\n"])
     def test_a_file_of_another_form(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "map.yaml").write_text(text)

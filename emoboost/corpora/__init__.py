@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from emoboost.corpora import crema_d, emodb, emovo, generic, iemocap, msp_podcast, ravdess
-from emoboost.corpora.row import CorpusRow, Imported
+from emoboost.corpora.row import CorpusRow, Imported, LeftOut
 
 IMPORTERS: Mapping[str, Callable[[Path], Imported]] = {
     "emodb": emodb.read,
@@ -17,4 +17,4 @@ IMPORTERS: Mapping[str, Callable[[Path], Imported]] = {
 }
 """Corpus name -> function from its folder (of `generic`: its CSV file) to its rows."""
 
-__all__ = ["IMPORTERS", "CorpusRow", "Imported"]
+__all__ = ["IMPORTERS", "CorpusRow", "Imported", "LeftOut"]

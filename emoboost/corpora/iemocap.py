@@ -5,12 +5,11 @@ Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emoboost.corpora.row import CorpusRow, Imported
+from emoboost.corpora.row import CorpusRow, Imported, LeftOut
 from emoboost.errors import ManifestError
 
 EMOTIONS = {"ang": "anger", "sad": "sadness", "hap": "happiness", "exc": "happiness", "neu": "neutral"}
@@ -58,16 +57,20 @@ def read(folder: Path) -> Imported:
             f"{folder}: no label file Session*/dialog/EmoEvaluation/*.txt in it; "
             "give the folder that holds Session1 to Session5"
         )
-    rows, dropped = [], Counter[str]()
+    rows, left_out = [], []
     for turn in (turn for file in files for turn in _turns(file)):
-        audio = folder / f"Session{turn.session}/sentences/wav/{turn.dialog}/{turn.name}.wav"
-        if turn.emotion not in EMOTIONS:
-            dropped[f"label {turn.emotion}"] += 1
-        elif not audio.is_file():
-            dropped["no audio"] += 1
+        audio = folder.resolve() / f"Session{turn.session}/sentences/wav/{turn.dialog}/{turn.name}.wav"
+        if reason := _reason_against(turn, audio):
+            left_out.append(LeftOut(reason=reason, session=turn.session, text=turn.scene))
         else:
             rows.append(_row(turn, audio))
-    return Imported(rows, dropped, _differences(rows))
+    return Imported(rows, left_out, published=PUBLISHED)
+
+
+def _reason_against(turn: _Turn, audio: Path) -> str | None:
+    if turn.emotion not in EMOTIONS:
+        return f"label {turn.emotion}"
+    return None if audio.is_file() else "no audio"
 
 
 def _turns(file: Path) -> Iterator[_Turn]:
@@ -78,7 +81,7 @@ def _turns(file: Path) -> Iterator[_Turn]:
 
 def _row(turn: _Turn, audio: Path) -> CorpusRow:
     return CorpusRow(
-        path=str(audio.resolve()),
+        path=str(audio),
         utterance_id=turn.name,
         label=EMOTIONS[turn.emotion],
         original_label=turn.emotion,
@@ -86,12 +89,3 @@ def _row(turn: _Turn, audio: Path) -> CorpusRow:
         session=turn.session,
         text=turn.scene,
     )
-
-
-def _differences(rows: list[CorpusRow]) -> list[str]:
-    found = Counter(row.label for row in rows)
-    return [
-        f"{label}: {found[label]:,} utterances, the literature has {count:,}"
-        for label, count in PUBLISHED.items()
-        if found[label] != count
-    ]

@@ -6,7 +6,7 @@ Seven two-digit codes: modality, vocal channel, emotion, intensity, statement, r
 import re
 from pathlib import Path
 
-from emoboost.corpora.row import CorpusRow, Imported, rows_by_name
+from emoboost.corpora.row import CorpusRow, Imported, LeftOut, rows_by_name
 
 EMOTIONS = {
     "01": "neutral",
@@ -23,7 +23,9 @@ SPEECH = "01"
 
 
 def read(folder: Path) -> Imported:
-    """The spoken recordings; songs are left out and counted.
+    """The spoken recordings; songs are left out and counted, and so are copies.
+
+    The published archive holds the same files a second time in a folder of their own.
 
     Args:
         folder: holds the recordings, at any depth.
@@ -32,9 +34,13 @@ def read(folder: Path) -> Imported:
         ManifestError: no recording found, or a file whose name is not a RAVDESS code.
     """
     found = rows_by_name(folder, "RAVDESS", _row, "seven two-digit codes, as in 03-01-06-01-02-01-12")
-    spoken = [row for row in found.rows if row.utterance_id.split("-")[1] == SPEECH]
-    songs = len(found.rows) - len(spoken)
-    return Imported(spoken, {"song": songs} if songs else {})
+    spoken = [row for row in found.rows if _is_spoken(row)]
+    songs = [LeftOut(reason="song", text=row.text) for row in found.rows if not _is_spoken(row)]
+    return Imported(spoken, [*found.left_out, *songs])
+
+
+def _is_spoken(row: CorpusRow) -> bool:
+    return row.utterance_id.split("-")[1] == SPEECH
 
 
 def _row(file: Path) -> CorpusRow | None:

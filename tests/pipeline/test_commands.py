@@ -171,7 +171,7 @@ class TestCorpus:
         [
             (["timit", "audio", "-o", "x.csv"], r"timit: no importer for this corpus; there is: emodb"),
             (["emodb", "audio", "-o", "x.txt"], r"x\.txt: name a file that ends in \.csv or \.parquet"),
-            (["emodb", "nowhere", "-o", "x.csv"], r"nowhere: no \.wav or \.flac file in it"),
+            (["emodb", "nowhere", "-o", "x.csv"], r"nowhere: cannot be listed \(No such file or directory\)"),
             (["emodb", "audio/librispeech", "-o", "x.csv"], r"flac: not EMO-DB.s form of name"),
             (["emodb", "audio/emodb", "-o", "no/such/x.csv"], r"no/such/x\.csv: cannot be written"),
         ],
