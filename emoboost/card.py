@@ -1,12 +1,15 @@
 """The model card: what a model is, how well it does on speakers it never heard, and what it must not be used for."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from emoboost.config import ModelConfig
 from emoboost.metrics import unweighted_accuracy, weighted_accuracy
+from emoboost.recipe import Recipe
 
 CONFUSION_PICTURE = "confusion.png"
 
@@ -43,6 +46,9 @@ def model_card(config: ModelConfig, facts: CardFacts) -> str:
 
 def _what(config: ModelConfig, facts: CardFacts) -> str:
     layers = ", ".join(map(str, config.backbone.layers))
+    fitted = "fitted on the held-out logits of the runs below"
+    if not facts.results:
+        fitted = "not fitted: there were no leave-one-speaker-out runs to fit it on"
     return f"""\
 MS-EmoBoost (Song et al., Scientific Reports 15:21607, 2025) on {config.backbone.source}, hidden states {layers}
 (weights embedded, frozen), with AlexNet (ImageNet weights, frozen) over the log spectrogram and a Bi-LSTM over MFCCs.
@@ -54,7 +60,7 @@ Input: 16 kHz mono, 3-second segments, zero-padded; an utterance's probabilities
 | training data | {facts.description}: {facts.utterances} utterances, {facts.speakers} speakers, {facts.hours:.2f} h |
 | recipe | {config.training["recipe"]["name"]}, {config.training["recipe"]["epochs"]} epochs, \
 seed {config.training["seed"]} (the seed was not chosen by its result) |
-| temperature | {config.temperature:.3f}, fitted on the held-out logits of the runs below |"""
+| temperature | {config.temperature:.3f}, {fitted} |"""
 
 
 def _results(config: ModelConfig, facts: CardFacts) -> str:
@@ -65,12 +71,12 @@ def _results(config: ModelConfig, facts: CardFacts) -> str:
         for variant, runs in facts.results.items()
     ]
     seeds = ", ".join(str(seed) for seed, _ in next(iter(facts.results.values())))
+    recipe = config.training["recipe"]
     return f"""\
 ## Results on speakers it never heard
 
-Strict leave-one-speaker-out on the training corpus: {facts.speakers} folds, a fixed number of epochs, no epoch chosen
-on a test speaker; pooled over all utterances; mean of seeds {seeds}, each seed's figure in brackets. The recipe itself
-was chosen with leave-one-speaker-out results on EMO-DB in view, so figures on that corpus are mildly optimistic.
+Strict leave-one-speaker-out on the training corpus: {facts.speakers} folds, {_epochs(recipe)}; \
+pooled over all utterances; mean of seeds {seeds}, each seed's figure in brackets.{_choice(recipe)}
 
 | | WA (accuracy) | UA (mean recall) |
 |---|---|---|
@@ -81,6 +87,29 @@ was chosen with leave-one-speaker-out results on EMO-DB in view, so figures on t
 ![confusion matrix, leave-one-speaker-out]({CONFUSION_PICTURE})"""
 
 
+def _epochs(recipe: Mapping[str, Any]) -> str:
+    """How many there were, and what chose them."""
+    if recipe["patience"] is None:
+        return "a fixed number of epochs, no epoch chosen\non a test speaker"
+    return (
+        "the epoch of each training chosen by early stopping\non one training speaker, who was not trained on, never "
+        f"on a test speaker (the shipped head was trained on all\nspeakers for all {recipe['epochs']} epochs, which "
+        "these figures do not measure)"
+    )
+
+
+def _choice(recipe: Mapping[str, Any]) -> str:
+    """What was in view when the recipe was chosen, which we know of our own only."""
+    built_in = asdict(Recipe())
+    # As JSON, because a recipe that comes from a config.json has lists; one of an older version may lack a number.
+    if json.dumps(built_in | dict(recipe), sort_keys=True) != json.dumps(built_in, sort_keys=True):
+        return ""
+    return (
+        " The recipe itself\nwas chosen with leave-one-speaker-out results on EMO-DB in view, so figures on that "
+        "corpus are mildly optimistic."
+    )
+
+
 def _comparison(facts: CardFacts) -> str:
     """Whether the first variant differs from the others by more than the corpus can resolve."""
     means = {
@@ -88,7 +117,7 @@ def _comparison(facts: CardFacts) -> str:
         for variant, runs in facts.results.items()
     }
     (shipped, wa), *others = means.items()
-    error = 100 * float(np.sqrt(wa * (1 - wa) / facts.utterances))
+    error = max(100 * _standard_error(each, facts.utterances) for each in means.values())
     lines = [f"One standard error of a WA from {facts.utterances} utterances is {error:.1f} points."]
     for variant, other in others:
         difference = 100 * (wa - other)
@@ -97,7 +126,16 @@ def _comparison(facts: CardFacts) -> str:
     return "\n".join(lines)
 
 
+def _standard_error(wa: float, utterances: int) -> float:
+    """Of a WA, with one more utterance right and one more wrong: else 0 and 100 % would have no error at all."""
+    share = (wa * utterances + 1) / (utterances + 2)
+    return float(np.sqrt(share * (1 - share) / utterances))
+
+
 def _limits(config: ModelConfig, facts: CardFacts) -> str:
+    scores = "were calibrated on the training corpus; on other speech they are not probabilities"
+    if not facts.results:
+        scores = "were never calibrated; they are not probabilities"
     return f"""\
 ## Limits
 
@@ -105,7 +143,7 @@ def _limits(config: ModelConfig, facts: CardFacts) -> str:
   until it is measured there.
 - It always answers with one of {len(config.classes)} classes, also for silence, music and emotions it does not know.
 - Real speech is mostly neutral, most training data is not: expect false alarms.
-- The numbers are scores that were calibrated on the training corpus; on other speech they are not probabilities.
+- The numbers are scores that {scores}.
 {facts.notes}""".rstrip()
 
 

@@ -1,9 +1,13 @@
 """`emoboost-batch reproduce`: the experiments of a table of the paper, strictly and as the paper does them."""
 
+import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from emoboost.atomic import write_whole
 from emoboost.backbone.hub import find_encoder
 from emoboost.encoder_source import EncoderSource
 from emoboost.errors import UsageError
@@ -11,8 +15,9 @@ from emoboost.evaluation import Evaluation
 from emoboost.feature_cache import default_cache
 from emoboost.recipe import load_recipe
 from emoboost.report import encoders_table, markdown_table
+from emoboost.report.blocks import Table
 from emoboost.report.figures import figures_of
-from emoboost.report.tables import systems_table, variants_table
+from emoboost.report.tables import attention_table, guidance_table, systems_table
 from jobs.evaluate import EvaluateOptions, evaluate
 from jobs.exits import Exit
 from jobs.failures import RESUME, told_plainly
@@ -25,6 +30,14 @@ VARIANTS = {
     "table4": ("both", "no-attention", "encoder"),
     "table5": ("both", "encoder"),
 }
+LAYOUTS: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
+    "table2": systems_table,
+    "table3": guidance_table,
+    "table4": attention_table,
+}
+"""Of the tables that are made for each protocol."""
+EVALUATION_KEYS = ("corpus", "manifest", "encoder", "protocol", "protocol_description", "leaky", "seeds", "interval")
+VARIANT_KEYS = ("wa", "wa_interval", "ua", "ua_interval", "macro_f1", "macro_f1_interval", "parameters", "difference")
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ def reproduce_command(
     cache: Path | None,
     ray_address: str | None,
 ) -> Exit:
-    """Run the experiments one after the other, write `OUTPUT/<table>.md` and a report folder for each.
+    """Run the experiments one after the other, write `OUTPUT/<table>.md`, `<table>.json` and a report folder for each.
 
     Raises:
         UsageError: a bad argument, found before any work; for table5 also an encoder that cannot be had.
@@ -79,7 +92,9 @@ def reproduce_command(
                 )
             )
     text = f"# {table} on {found[0].corpus}\n\n{tables_of(table, found)}\n"
-    (output / f"{table}.md").write_text(text, encoding="utf-8")
+    write_whole(output / f"{table}.md", text.encode())
+    content = json.dumps(numbers_of(table, found), indent=2, ensure_ascii=False, allow_nan=False)
+    write_whole(output / f"{table}.json", f"{content}\n".encode())
     print(text)
     print(f"Reports  {output}")
     return Exit.COMPLETE
@@ -110,9 +125,21 @@ def tables_of(table: str, found: list[Evaluation]) -> str:
     """The table, for each protocol where it does not have a column of its own."""
     if table == "table5":
         return markdown_table(encoders_table(found))
-    layout = systems_table if table == "table2" else variants_table
     parts = []
     for evaluation in found:
         leaky = " (LEAKY)" if evaluation.leaky else ""
-        parts.append(f"## {evaluation.protocol}{leaky}\n\n{markdown_table(layout(figures_of(evaluation)))}")
+        parts.append(f"## {evaluation.protocol}{leaky}\n\n{markdown_table(LAYOUTS[table](figures_of(evaluation)))}")
     return "\n\n".join(parts)
+
+
+def numbers_of(table: str, found: list[Evaluation]) -> dict[str, Any]:
+    """The same for programs: of each evaluation the figures of every variant, as report.json has them."""
+    return {"table": table, "evaluations": [_numbers(table, figures_of(evaluation)) for evaluation in found]}
+
+
+def _numbers(table: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    numbers = {key: figures[key] for key in EVALUATION_KEYS}
+    numbers["variants"] = {
+        title: {key: variant[key] for key in VARIANT_KEYS} for title, variant in figures["variants"].items()
+    }
+    return numbers | ({"systems": figures["systems"]} if table == "table2" else {})

@@ -1,5 +1,6 @@
 """Learning curves for TensorBoard, where it is installed."""
 
+import shutil
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,11 +9,15 @@ from emoboost.trials import Trial, TrialResult
 
 
 def write_tensorboard(folder: Path, results: Mapping[Trial, TrialResult]) -> None:
-    """One run for each trial, with its loss and its validation UA, if any; nothing without TensorBoard."""
-    if find_spec("tensorboard") is None or folder.exists():
+    """One run for each trial, with its loss and its validation UA, if any; nothing without TensorBoard.
+
+    A folder that is there is written anew: trials may have been added, and a second file of a run would show it twice.
+    """
+    if find_spec("tensorboard") is None:
         return
     from torch.utils.tensorboard import SummaryWriter
 
+    shutil.rmtree(folder, ignore_errors=True)
     for trial, result in results.items():
         with SummaryWriter(str(folder / trial.name)) as writer:
             for epoch in result.history:

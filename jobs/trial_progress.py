@@ -44,7 +44,7 @@ class TrialProgress:
                 content = source.read()
             whole = content[: content.rfind(b"\n") + 1]
             self._read[file] = self._read.get(file, 0) + len(whole)
-            news += [line for line in map(json.loads, whole.splitlines()) if line["time"] >= self.started]
+            news += [line for line in _lines_of(whole) if line["time"] >= self.started]
         for line in news:
             self._count(line)
         return news
@@ -89,6 +89,13 @@ class TrialProgress:
             table.add_row(trial, f"{line.get('epoch', 0)} of {self.epochs}", loss)
         table.caption = self.summary()
         return table
+
+
+def _lines_of(content: bytes) -> Iterator[dict[str, Any]]:
+    """A line that a killed process left half, and the next one wrote on, is no JSON: it is passed over."""
+    for line in content.splitlines():
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
 
 
 @contextlib.contextmanager

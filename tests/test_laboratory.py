@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +24,7 @@ from emoboost.predict import preparation_for
 from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
 from emoboost.survey import survey
+from emoboost.training import EpochReport
 from emoboost.trials import Trial, TrialResult, fit_temperature
 from emoboost.utterance import Utterance
 from jobs.caching import CacheWork, EncodePacks, prepare_pack
@@ -29,6 +32,7 @@ from jobs.cross_corpus import cross_protocol, join
 from jobs.evaluate import evaluation_of, remarks_on
 from jobs.laboratory import Laboratory, Plan, open_run, prepare
 from jobs.score_model import heard_before, merged_classes, warnings_of
+from jobs.tensorboard import write_tensorboard
 from jobs.train import published_whole, training_audio
 from jobs.trial_progress import TrialProgress
 from jobs.trial_workers import EVENTS, Events, TrialWork, run_one
@@ -237,6 +241,42 @@ class TestTrials:
         file.write_text(line + "\n")
         assert len(progress.look()) == 1
         assert progress.line() == "0 of 1 trainings · t epoch 1 of 3, loss 0.500"
+
+    def test_a_torn_line_is_passed_over(self, tmp_path: Path) -> None:
+        """A process that was killed while it wrote leaves half a line, and the next one writes on behind it."""
+        line = json.dumps({"time": 1, "trial": "t", "event": "done"})
+        (tmp_path / "0.jsonl").write_bytes(f"{line}\n{line[:20]}{line}\n{line}\n".encode() + b"\x00\xff\n")
+        progress = TrialProgress(tmp_path, 3, 3, started=0)
+        assert len(progress.look()) == 2
+        assert progress.done == 2
+
+
+def test_tensorboard_shows_trials_that_were_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Writer:
+        def __init__(self, run: str) -> None:
+            self.run = Path(run)
+            self.run.mkdir(parents=True)
+
+        def __enter__(self) -> "Writer":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            with (self.run / "events").open("a") as events:
+                events.write(f"{name} {value} {step}\n")
+
+    monkeypatch.setattr("jobs.tensorboard.find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
+    nothing = np.zeros((0, 2))
+    first, second = (
+        TrialResult(nothing, nothing, nothing, nothing, (EpochReport(1, loss, None),), "") for loss in (0.5, 0.25)
+    )
+    write_tensorboard(tmp_path / "tensorboard", {Trial("both", 0, 0): first})
+    write_tensorboard(tmp_path / "tensorboard", {Trial("both", 0, 0): first, Trial("both", 1, 0): second})
+    events = {file.parent.name: file.read_text() for file in tmp_path.rglob("events")}
+    assert events == {"both-seed0-fold000": "loss 0.5 1\n", "both-seed1-fold000": "loss 0.25 1\n"}
 
 
 def test_tuning_changes_the_encoder_and_only_its_last_layers(

@@ -100,6 +100,17 @@ def test_axes_say_what_and_in_which_unit(name: str, labels: list[str], figures: 
     assert set(labels) <= set(texts(figures[name]))
 
 
+@pytest.mark.parametrize("name", ["reliability", "risk"])
+def test_the_legend_covers_no_point(name: str, figures: dict[str, Figure]) -> None:
+    figure = figures[name]
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert all(axes.get_legend() is None for axes in figure.axes)
+    assert len(legend.get_texts()) == {"reliability": 2, "risk": 1}[name]
+    for axes in figure.axes:
+        assert not legend.get_window_extent().overlaps(axes.get_tightbbox())
+
+
 def test_cells_of_a_confusion_matrix() -> None:
     counts = texts(plot_confusion_counts(COUNTS / 2, NAMES, "t"))
     assert {"4.0", "1.0", "0.5", "4.5", "0"} <= set(counts)

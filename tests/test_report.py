@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from demo_evaluation import CLASSES, SKILL, demo_evaluation
+from demo_evaluation import CLASSES, demo_evaluation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.image import imread
@@ -24,13 +25,37 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r
 from emoboost.evaluation import Evaluation, Scores
 from emoboost.recipe import Recipe
 from emoboost.report import encoders_rows, encoders_table, figures_of, predictions_table, write_report
+from emoboost.report.blocks import Paragraph, Table
+from emoboost.report.figures import OWN
 from emoboost.report.markdown import escaped, markdown_table
 from emoboost.report.page import html_table
 from emoboost.report.pictures import picture_title, pictures_of
 from emoboost.report.published import published_for
-from emoboost.report.tables import differences_table, speakers_table, systems_table, variants_table
-from emoboost.report.wording import points, points_span, probability
+from emoboost.report.sections import _calibration, _systems
+from emoboost.report.tables import (
+    attention_table,
+    calibration_table,
+    differences_table,
+    guidance_table,
+    in_papers_order,
+    pooling_table,
+    recall_table,
+    seeds_table,
+    speakers_table,
+    systems_table,
+    variants_table,
+)
+from emoboost.report.wording import PAPER_NAMES, points, points_span, probability
+from emoboost.variants import VARIANTS
 
+IN_PAPER = {
+    "encoder alone": "encoder alone",
+    "+ MFCC": "mfcc",
+    "+ spectrogram": "spectrogram",
+    "+ both (MS-EmoBoost)": "both",
+    "both, without attention": "both, no attention",
+}
+"""What tables call a variant -> its title, in the order of the paper's Tables 3 and 4."""
 HOSTILE = '<script>alert("1")</script>'
 
 
@@ -39,6 +64,13 @@ def bare(evaluation: Evaluation) -> Evaluation:
     (title, runs), *_ = evaluation.variants.items()
     run = replace(runs[0], vectors=None, histories=(), calibrated=None, temperatures=())
     return replace(evaluation, variants={title: [run]}, examples=(), recipe=None, model="m@0", parameters={})
+
+
+def said_of_calibration(figures: dict[str, Any]) -> str:
+    """The paragraph above the calibration's pictures."""
+    paragraph, *_ = _calibration(figures, [])
+    assert isinstance(paragraph, Paragraph)
+    return paragraph.text
 
 
 @pytest.fixture(scope="module")
@@ -299,6 +331,44 @@ class TestPublished:
             assert row.source
             assert all(value is None or 0 < value < 1 for value in (row.wa, row.ua))
 
+    def test_rows_of_another_number_of_classes_are_left_out(self, evaluation: Evaluation) -> None:
+        """Four classes are an easier task than the seven of most published figures."""
+        four = figures_of(
+            replace(
+                evaluation,
+                classes=CLASSES[:4],
+                truth=evaluation.truth % 4,
+                variants={
+                    title: [replace(run, probabilities=run.probabilities[:, :4], calibrated=None) for run in runs]
+                    for title, runs in evaluation.variants.items()
+                },
+            )
+        )
+        assert {row["classes"] for row in four["systems"]} == {4, None}
+        assert [row["system"] for row in four["systems"] if row["source"] != OWN] == ["HuMP-CAT"]
+        (_, text) = _systems(four)
+        assert isinstance(text, Paragraph)
+        assert text.text.endswith("with another number of classes than 4 are left out: 5.")
+
+    def test_a_corpus_with_no_row_of_so_many_classes(self, figures: dict[str, Any]) -> None:
+        own = [row for row in figures["systems"] if row["source"] == OWN]
+        (_, text) = _systems({**figures, "systems": own, "corpus": "EMOVO", "classes": dict.fromkeys("abcd", 1)})
+        assert isinstance(text, Paragraph)
+        assert text.text == (
+            "No published figures for 4 classes are kept for this corpus. Published rows of this corpus with another "
+            "number of classes than 4 are left out: 6."
+        )
+
+    def test_nothing_is_said_to_be_left_out_where_nothing_is(self, figures: dict[str, Any]) -> None:
+        (_, text) = _systems(figures)
+        assert isinstance(text, Paragraph)
+        assert "left out" not in text.text
+        assert {row["classes"] for row in figures["systems"]} == {7, None}
+
+    @pytest.mark.parametrize(("corpus", "classes"), [("emodb", {7, None}), ("emovo", {7}), ("iemocap", {4})])
+    def test_rows_tell_their_number_of_classes(self, corpus: str, classes: set[int | None]) -> None:
+        assert {row.classes for row in published_for(corpus)} == classes
+
     def test_leaky_and_strict_rows_are_told_apart(self, figures: dict[str, Any]) -> None:
         leaky = {row["system"]: row["leaky"] for row in figures["systems"]}
         assert leaky["this evaluation: both"] is False
@@ -432,8 +502,12 @@ class TestFolder:
 
     def test_replaces_a_report(self, evaluation: Evaluation, scored: Path, tmp_path: Path) -> None:
         shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
+        (tmp_path / "pictures/enhancement_01.png").write_bytes(b"of an older report")
+        (tmp_path / "pictures/notes.txt").write_text("not ours")
         write_report(replace(bare(evaluation), corpus="another"), tmp_path)
         assert json.loads((tmp_path / "report.json").read_text())["corpus"] == "another"
+        left = {file.name for file in (tmp_path / "pictures").iterdir()}
+        assert left == {file.name for file in (scored / "pictures").iterdir()} | {"notes.txt"}
 
     def test_json_is_written_last(self, evaluation: Evaluation, scored: Path, tmp_path: Path) -> None:
         """A report that could not be finished does not leave an older report.json beside newer files."""
@@ -453,6 +527,13 @@ class TestFolder:
         assert "m@0" in shown.shown
         assert not {"recipe", "learning-curves", "utterance-vectors", "enhancement-weights"} & set(shown.ids)
         assert any("No t-SNE" in remark for remark in figures["remarks"])
+
+    def test_says_whose_temperature_was_used(self, evaluation: Evaluation, figures: dict[str, Any]) -> None:
+        fitted = "Each fold's temperature was fitted on its training speakers alone."
+        assert said_of_calibration(figures).endswith(fitted)
+        fixed = said_of_calibration(figures_of(replace(evaluation, model="m@0", recipe=None)))
+        assert fixed.endswith("The model's own temperature was used; none was fitted here.")
+        assert said_of_calibration(figures_of(bare(evaluation))).endswith("No temperature was fitted.")
 
 
 class TestLeaky:
@@ -509,22 +590,49 @@ class TestHostileNames:
 class TestTables:
     def test_variants_are_told_in_the_papers_layout(self, figures: dict[str, Any]) -> None:
         table = variants_table(figures)
-        assert [row[0] for row in table.rows] == list(SKILL)
-        first = figures["variants"]["both"]
-        assert table.rows[0][1] == f"{100 * first['wa']:.1f}"
-        assert table.rows[0][-1] == "2,072,413"
+        assert [row[0] for row in table.rows] == list(IN_PAPER)
+        for row, title in zip(table.rows, IN_PAPER.values(), strict=True):
+            assert row[1] == f"{100 * figures['variants'][title]['wa']:.1f}"
+        assert [row[-1] for row in table.rows] == ["10,759", "676,061", "1,407,261", "2,072,413", "1,862,557"]
+
+    @pytest.mark.parametrize("layout", [variants_table, pooling_table, calibration_table, seeds_table])
+    def test_every_table_has_the_same_names_and_order(
+        self, layout: Callable[[dict[str, Any]], Table], figures: dict[str, Any]
+    ) -> None:
+        assert list(dict.fromkeys(row[0] for row in layout(figures).rows)) == list(IN_PAPER)
+        assert list(recall_table(figures).head[2:]) == list(IN_PAPER)
+
+    def test_recalls_stand_below_their_variant(self, figures: dict[str, Any]) -> None:
+        table = recall_table(figures)
+        for column, title in enumerate(IN_PAPER.values(), start=2):
+            recall = figures["variants"][title]["recall"]
+            assert [row[column] for row in table.rows[:-1]] == [f"{100 * recall[name]:.1f}" for name in CLASSES]
+
+    def test_every_variant_has_a_name_from_the_paper(self) -> None:
+        assert set(PAPER_NAMES) == {variant.title for variant in VARIANTS.values()}
+
+    def test_a_variant_that_the_paper_does_not_have_keeps_its_title(self) -> None:
+        found = in_papers_order({"mine": {}, "both": {}, "encoder alone": {}})
+        assert list(found) == ["encoder alone", "+ both (MS-EmoBoost)", "mine"]
+
+    def test_tables_3_and_4_apart(self, figures: dict[str, Any]) -> None:
+        third, fourth = guidance_table(figures), attention_table(figures)
+        assert third.caption.startswith("Table 3 of the paper: ")
+        assert [row[0] for row in third.rows] == list(IN_PAPER)[:4]
+        assert fourth.caption.startswith("Table 4 of the paper: with and without attention")
+        assert list(fourth.rows) == list(variants_table(figures).rows)[3:]
 
     def test_differences_are_those_of_the_figures(self, figures: dict[str, Any]) -> None:
         table = differences_table(figures)
-        assert [row[0] for row in table.rows] == [title for title in SKILL if title != "encoder alone"]
-        expected = 100 * figures["variants"]["both"]["difference"]["ua"]
+        assert [row[0] for row in table.rows] == list(IN_PAPER)[1:]
+        expected = 100 * figures["variants"]["mfcc"]["difference"]["ua"]
         assert float(table.rows[0][3].replace("−", "-")) == pytest.approx(expected, abs=0.05)
 
     def test_published_figures_keep_their_digits(self, figures: dict[str, Any]) -> None:
         shown = {row[0]: list(row[4:]) for row in systems_table(figures).rows}
-        assert shown["MS-EmoBoost, wav2vec 2.0 Base"] == ["92.45", "92.62"]
-        assert shown["HuMP-CAT"] == ["88.69", "–"]
-        assert shown["this evaluation: both"] == [f"{100 * figures[name]:.1f}" for name in ("wa", "ua")]
+        assert shown["MS-EmoBoost, wav2vec 2.0 Base"] == ["7", "92.45", "92.62"]
+        assert shown["HuMP-CAT"] == ["not stated", "88.69", "–"]
+        assert shown["this evaluation: both"] == ["7", *(f"{100 * figures[name]:.1f}" for name in ("wa", "ua"))]
 
     def test_very_many_speakers_are_cut(self, figures: dict[str, Any]) -> None:
         many = [{"speaker": f"s{n}", "utterances": 1, "wa": (n * 37 % 150) / 150, "ua": 0.5} for n in range(150)]

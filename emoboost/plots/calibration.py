@@ -33,12 +33,12 @@ def plot_reliability(curves: Mapping[str, Reliability], title: str) -> "Figure":
     upper.set_ylabel("labels that are right (%)")
     upper.set_ylim(-2, 102)
     upper.set_xlim(0, 100)
-    upper.legend(loc="lower right", frameon=False)
     lower.set_ylabel("labels")
     lower.set_xlabel("confidence (%)")
     for axes in (upper, lower):
         guides(axes)
     figure.suptitle(wrapped(title, 6.4), fontsize=11)
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
@@ -58,7 +58,7 @@ def plot_risk_coverage(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], titl
     axes.set_ylim(bottom=0)
     axes.set_xlabel("coverage: labels kept, most confident first (%)")
     axes.set_ylabel("risk: wrong among those kept (%)")
-    axes.legend(loc="upper left", frameon=False)
     guides(axes)
     figure.suptitle(wrapped(title, 6.4), fontsize=11)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure

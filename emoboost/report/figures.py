@@ -22,7 +22,7 @@ from emoboost.metrics import (
     unweighted_accuracy,
     weighted_accuracy,
 )
-from emoboost.report.published import published_for
+from emoboost.report.published import comparable, published_for
 
 FORMAT = "1"
 BASELINE = "encoder alone"
@@ -290,10 +290,11 @@ def _confident_errors(evaluation: Evaluation, run: Scores) -> list[dict[str, Any
 
 
 def _systems(evaluation: Evaluation, variants: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """This evaluation's headline and baseline, then what others published for the corpus: one row a system."""
+    """This evaluation's headline and baseline, then what others published for as many classes of the corpus."""
     own = [
         {
             "system": f"this evaluation: {title}",
+            "classes": len(evaluation.classes),
             "wa": variant["wa"],
             "ua": variant["ua"],
             "protocol": f"{evaluation.protocol}: {evaluation.protocol_description}",
@@ -303,7 +304,8 @@ def _systems(evaluation: Evaluation, variants: Mapping[str, Mapping[str, Any]]) 
         for title, variant in variants.items()
         if title in (headline_of(evaluation), BASELINE)
     ]
-    others = [asdict(row) for row in published_for(evaluation.corpus)]
+    published = published_for(evaluation.corpus)
+    others = [asdict(row) for row in published if comparable(row, len(evaluation.classes))]
     return own + [{key: row[key] for key in own[0]} for row in others]
 
 

@@ -14,6 +14,8 @@ class Published:
 
     corpus: str
     """One of `CORPORA`."""
+    classes: int | None
+    """How many the system chose among; None where we do not know."""
     system: str
     wa: float | None
     """In [0, 1]; None where it was not published."""
@@ -32,6 +34,11 @@ def published_for(corpus: str) -> list[Published]:
     """
     name = "".join(letter for letter in corpus.casefold() if letter.isalnum())
     return [row for row in _rows() if name.startswith(row.corpus)]
+
+
+def comparable(row: Published, classes: int) -> bool:
+    """Whether a row may stand beside figures for so many classes: not when it is known to be of another number."""
+    return row.classes is None or row.classes == classes
 
 
 @cache

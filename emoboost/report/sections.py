@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from emoboost.report import tables
 from emoboost.report.blocks import Block, Bullets, Notice, Paragraph, Picture, Section
 from emoboost.report.figures import BASELINE, OWN
+from emoboost.report.published import comparable, published_for
 from emoboost.report.tables import Figures
 
 LEAKY = Notice(
@@ -102,12 +103,16 @@ def _variants(figures: Figures) -> list[Block]:
 
 
 def _systems(figures: Figures) -> list[Block]:
+    count = len(figures["classes"])
     text = (
         "Leaky means that test speakers were heard in training or that the epoch was chosen on the test fold. Compare "
-        "only rows whose protocols match; a row that does not state its protocol cannot be compared."
+        "only rows whose protocols match; a row that does not state its protocol or its number of classes cannot be "
+        "compared."
     )
     if all(row["source"] == OWN for row in figures["systems"]):
-        text = "No published figures are kept for this corpus."
+        text = f"No published figures for {count} classes are kept for this corpus."
+    if left_out := sum(not comparable(row, count) for row in published_for(figures["corpus"])):
+        text += f" Published rows of this corpus with another number of classes than {count} are left out: {left_out}."
     return [tables.systems_table(figures), Paragraph(text)]
 
 
@@ -118,6 +123,8 @@ def _calibration(figures: Figures, pictures: Sequence[Picture]) -> list[Block]:
     )
     if figures["variants"][figures["variant"]]["calibration"]["after"] is None:
         text += "No temperature was fitted."
+    elif figures["model"] is not None:
+        text += "The model's own temperature was used; none was fitted here."
     else:
         text += "Each fold's temperature was fitted on its training speakers alone."
     return [Paragraph(text), *pictures, tables.calibration_table(figures)]

@@ -8,6 +8,7 @@ from emoboost.report.blocks import Table
 from emoboost.report.figures import BASELINE, OWN
 from emoboost.report.wording import (
     NOTHING,
+    PAPER_NAMES,
     number,
     percent,
     points,
@@ -20,6 +21,16 @@ from emoboost.report.wording import (
 Figures = Mapping[str, Any]
 INTERVAL = "95 % interval"
 MOST_SPEAKERS = 100
+
+
+def in_papers_order(variants: Mapping[str, Figures]) -> dict[str, Figures]:
+    """What tables call each variant -> its figures; a variant that the paper does not have keeps its title, at the end.
+
+    >>> list(in_papers_order({"mine": {}, "both": {}, "encoder alone": {}}))
+    ['encoder alone', '+ both (MS-EmoBoost)', 'mine']
+    """
+    known = {name: variants[title] for title, name in PAPER_NAMES.items() if title in variants}
+    return known | {title: variant for title, variant in variants.items() if title not in PAPER_NAMES}
 
 
 def headline_table(figures: Figures) -> Table:
@@ -50,9 +61,25 @@ def setup_table(figures: Figures) -> Table:
 
 def variants_table(figures: Figures) -> Table:
     """The paper's Tables 3 and 4: with and without the two kinds of guidance, and without attention."""
+    return _variants_table("Tables 3 and 4 of the paper: what each part brings", in_papers_order(figures["variants"]))
+
+
+def guidance_table(figures: Figures) -> Table:
+    """The paper's Table 3."""
+    shown = {title: figures["variants"][title] for title in ("encoder alone", "mfcc", "spectrogram", "both")}
+    return _variants_table("Table 3 of the paper: what each kind of guidance brings", in_papers_order(shown))
+
+
+def attention_table(figures: Figures) -> Table:
+    """The paper's Table 4."""
+    shown = {title: figures["variants"][title] for title in ("both", "both, no attention")}
+    return _variants_table("Table 4 of the paper: with and without attention", in_papers_order(shown))
+
+
+def _variants_table(caption: str, variants: Mapping[str, Figures]) -> Table:
     rows = [
         [
-            title,
+            name,
             percent(variant["wa"]),
             span(variant["wa_interval"]),
             percent(variant["ua"]),
@@ -61,24 +88,24 @@ def variants_table(figures: Figures) -> Table:
             span(variant["macro_f1_interval"]),
             NOTHING if variant["parameters"] is None else f"{variant['parameters']:,}",
         ]
-        for title, variant in figures["variants"].items()
+        for name, variant in variants.items()
     ]
     head = ["variant", "WA (%)", INTERVAL, "UA (%)", INTERVAL, "macro-F1 (%)", INTERVAL, "trained parameters"]
-    return Table("Tables 3 and 4 of the paper: what each part brings, pooled, mean over seeds", head, rows)
+    return Table(f"{caption}, pooled, mean over seeds", head, rows)
 
 
 def differences_table(figures: Figures) -> Table:
     """What each variant of the same tables gains over the encoder alone."""
     rows = [
         [
-            title,
+            name,
             points(difference["wa"]),
             points_span(difference["wa_interval"]),
             points(difference["ua"]),
             points_span(difference["ua_interval"]),
             " / ".join(map(probability, difference["mcnemar_p"])),
         ]
-        for title, variant in figures["variants"].items()
+        for name, variant in in_papers_order(figures["variants"]).items()
         if (difference := variant["difference"]) is not None
     ]
     head = ["variant", "WA (points)", INTERVAL, "UA (points)", INTERVAL, "McNemar p, each seed"]
@@ -88,10 +115,17 @@ def differences_table(figures: Figures) -> Table:
 def systems_table(figures: Figures) -> Table:
     """The paper's Table 2: against other systems, each with its protocol."""
     rows = [
-        [row["system"], row["protocol"], yes_no(row["leaky"]), row["source"], *_as_published(row)]
+        [
+            row["system"],
+            row["protocol"],
+            yes_no(row["leaky"]),
+            row["source"],
+            "not stated" if row["classes"] is None else str(row["classes"]),
+            *_as_published(row),
+        ]
         for row in figures["systems"]
     ]
-    head = ["system", "protocol", "leaky", "source", "WA (%)", "UA (%)"]
+    head = ["system", "protocol", "leaky", "source", "classes", "WA (%)", "UA (%)"]
     return Table("Table 2 of the paper: other systems on this corpus", head, rows, texts=4)
 
 
@@ -104,29 +138,26 @@ def _as_published(row: Mapping[str, Any]) -> list[str]:
 
 def recall_table(figures: Figures) -> Table:
     """Recall of each class, for every variant."""
+    variants = in_papers_order(figures["variants"])
     rows = [
-        [name, f"{count:,}", *(percent(variant["recall"][name]) for variant in figures["variants"].values())]
+        [name, f"{count:,}", *(percent(variant["recall"][name]) for variant in variants.values())]
         for name, count in figures["classes"].items()
     ]
-    rows.append(
-        ["UA: their mean", f"{figures['utterances']:,}", *(percent(v["ua"]) for v in figures["variants"].values())]
-    )
-    return Table(
-        "Recall of each class (%), pooled, mean over seeds", ["class", "utterances", *figures["variants"]], rows
-    )
+    rows.append(["UA: their mean", f"{figures['utterances']:,}", *(percent(v["ua"]) for v in variants.values())])
+    return Table("Recall of each class (%), pooled, mean over seeds", ["class", "utterances", *variants], rows)
 
 
 def pooling_table(figures: Figures) -> Table:
     """Pooled figures beside the mean and standard deviation over folds, which are others."""
     rows = []
-    for title, variant in figures["variants"].items():
+    for name, variant in in_papers_order(figures["variants"]).items():
         folds = variant["per_fold"]
         cells = [
             cell
-            for name in ("wa", "ua", "macro_f1")
-            for cell in (percent(variant[name]), f"{percent(folds[f'{name}_mean'])} ± {percent(folds[f'{name}_std'])}")
+            for key in ("wa", "ua", "macro_f1")
+            for cell in (percent(variant[key]), f"{percent(folds[f'{key}_mean'])} ± {percent(folds[f'{key}_std'])}")
         ]
-        rows.append([title, *cells])
+        rows.append([name, *cells])
     head = ["variant"]
     for name in ("WA", "UA", "macro-F1"):
         head += [f"{name} pooled (%)", f"{name} mean of folds ± std (%)"]
@@ -158,8 +189,8 @@ def speakers_table(figures: Figures) -> Table:
 def seeds_table(figures: Figures) -> Table:
     """Each seed of every variant."""
     rows = [
-        [title, str(run["seed"]), percent(run["wa"]), percent(run["ua"]), percent(run["macro_f1"])]
-        for title, variant in figures["variants"].items()
+        [name, str(run["seed"]), percent(run["wa"]), percent(run["ua"]), percent(run["macro_f1"])]
+        for name, variant in in_papers_order(figures["variants"]).items()
         for run in variant["seeds"]
     ]
     return Table("Each seed, pooled", ["variant", "seed", "WA (%)", "UA (%)", "macro-F1 (%)"], rows)
@@ -169,11 +200,11 @@ def calibration_table(figures: Figures) -> Table:
     """Expected calibration error of every variant."""
     rows = [
         [
-            title,
+            name,
             percent(variant["calibration"]["before"]["ece"]),
             percent((variant["calibration"]["after"] or {}).get("ece")),
         ]
-        for title, variant in figures["variants"].items()
+        for name, variant in in_papers_order(figures["variants"]).items()
     ]
     head = ["variant", "before temperature (%)", "after (%)"]
     return Table("Expected calibration error, 10 bins, mean over seeds", head, rows)

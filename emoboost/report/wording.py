@@ -3,6 +3,14 @@
 from collections.abc import Sequence
 
 NOTHING = "–"
+PAPER_NAMES = {
+    "encoder alone": "encoder alone",
+    "mfcc": "+ MFCC",
+    "spectrogram": "+ spectrogram",
+    "both": "+ both (MS-EmoBoost)",
+    "both, no attention": "both, without attention",
+}
+"""Title of a variant -> what tables call it, in the order of the paper's Tables 3 and 4."""
 
 
 def percent(share: float | None) -> str:

@@ -1,6 +1,7 @@
 """The report's folder."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 
 from emoboost.atomic import write_whole
 from emoboost.evaluation import Evaluation
+from emoboost.report.blocks import Picture
 from emoboost.report.figures import figures_of
 from emoboost.report.markdown import markdown_report
 from emoboost.report.page import html_report
@@ -26,7 +28,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
 
     Args:
         evaluation: what was found.
-        folder: is made if it does not exist; a report in it is replaced.
+        folder: is made if it does not exist; a report in it is replaced, with all PNG files of its `pictures/`.
 
     Raises:
         ValueError: the evaluation has no run, or runs that tested different utterances.
@@ -37,13 +39,21 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     title, sections = title_of(figures), sections_of(figures, pictures)
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     (folder / REPORT_FILE).unlink(missing_ok=True)
-    for picture in (picture for found in pictures.values() for picture in found):
-        write_whole(folder / "pictures" / f"{picture.name}.png", picture.png)
+    _write_pictures([picture for found in pictures.values() for picture in found], folder / "pictures")
     write_whole(folder / "predictions.parquet", _parquet(predictions_table(evaluation)))
     write_whole(folder / "report.md", markdown_report(title, sections).encode())
     write_whole(folder / "report.html", html_report(title, sections).encode())
     content = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
     write_whole(folder / REPORT_FILE, f"{content}\n".encode())
+
+
+def _write_pictures(pictures: Sequence[Picture], folder: Path) -> None:
+    """Write them; what an earlier report left beside them goes."""
+    files = [folder / f"{picture.name}.png" for picture in pictures]
+    for file, picture in zip(files, pictures, strict=True):
+        write_whole(file, picture.png)
+    for file in set(folder.glob("*.png")).difference(files):
+        file.unlink()
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -1,0 +1,112 @@
+"""The model card: every sentence that depends on how the model was trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from operator import itemgetter
+
+import numpy as np
+import pytest
+from reading import REPOSITORY
+
+from emoboost.card import CardFacts, model_card
+from emoboost.checkpoint import find_model
+from emoboost.recipe import Recipe, load_recipe
+
+OPTIMISTIC = "was chosen with leave-one-speaker-out results on EMO-DB in view"
+
+
+def facts_of(results: Mapping[str, Sequence[tuple[int, np.ndarray]]]) -> CardFacts:
+    return CardFacts(
+        description="acted speech",
+        licence="made up",
+        notes="",
+        utterances=100,
+        speakers=5,
+        hours=0.5,
+        results=results,
+    )
+
+
+def two_classes(wrong: int) -> np.ndarray:
+    """Confusion of 100 utterances."""
+    return np.array([[50 - wrong, wrong], [0, 50]])
+
+
+def card_of(recipe: Recipe, shipped: int = 5, alone: int = 5) -> str:
+    """The card of a model with so many wrong labels of 100, with guidance and without."""
+    config = find_model().config
+    results = {"shipped": [(0, two_classes(shipped))], "alone": [(0, two_classes(alone))]}
+    training = {"recipe": asdict(recipe), "seed": 0}
+    return model_card(replace(config, training=training), facts_of(results))
+
+
+def flat(card: str) -> str:
+    """On one line."""
+    return " ".join(card.split())
+
+
+def test_the_bundled_models_card_is_what_the_code_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its config keeps WA and UA of each run instead of the confusion that they were counted from."""
+    folder = find_model("whisper-base-emodb")
+    training = folder.config.training
+    monkeypatch.setattr("emoboost.card.weighted_accuracy", itemgetter("wa"))
+    monkeypatch.setattr("emoboost.card.unweighted_accuracy", itemgetter("ua"))
+    facts = CardFacts(
+        description="EMO-DB, 2-second copy (acted German)",
+        licence=training["licence"],
+        notes=(REPOSITORY / "docs/bundled-model-notes.md").read_text(encoding="utf-8").strip(),
+        utterances=535,
+        speakers=10,
+        hours=0.3,
+        results={
+            title: [(run["seed"], run) for run in training["loso"][title]]
+            for title in ("with guidance (shipped)", "encoder alone")
+        },
+    )
+    assert model_card(folder.config, facts) == folder.card
+
+
+def test_a_fixed_number_of_epochs() -> None:
+    text = flat(card_of(Recipe()))
+    assert "5 folds, a fixed number of epochs, no epoch chosen on a test speaker; pooled" in text
+    assert "early stopping" not in text
+
+
+def test_early_stopping() -> None:
+    text = flat(card_of(load_recipe("paper")))
+    assert "a fixed number of epochs" not in text
+    assert (
+        "5 folds, the epoch of each training chosen by early stopping on one training speaker, who was not trained on, "
+        "never on a test speaker (the shipped head was trained on all speakers for all 100 epochs, which these figures "
+        "do not measure); pooled"
+    ) in text
+
+
+@pytest.mark.parametrize("recipe", [load_recipe("paper"), Recipe(name="mine"), Recipe(epochs=5)])
+def test_only_the_built_in_recipe_was_chosen_on_emodb(recipe: Recipe) -> None:
+    assert OPTIMISTIC in flat(card_of(Recipe()))
+    assert OPTIMISTIC not in flat(card_of(recipe))
+
+
+@pytest.mark.parametrize(("shipped", "alone"), [(0, 0), (0, 1), (1, 0), (50, 50), (5, 5), (5, 8)])
+def test_no_claim_within_the_error(shipped: int, alone: int) -> None:
+    text = card_of(Recipe(), shipped, alone)
+    assert text.count("**no difference can be claimed**") == 1
+    assert "more than chance" not in text
+    assert "is 0.0 points" not in text
+
+
+@pytest.mark.parametrize(("shipped", "alone", "shown"), [(5, 30, "+25.0"), (30, 5, "-25.0"), (0, 20, "+20.0")])
+def test_a_claim_beyond_it(shipped: int, alone: int, shown: str) -> None:
+    assert f"{shown} points of WA, **more than chance explains**" in card_of(Recipe(), shipped, alone)
+
+
+def test_without_runs_nothing_was_fitted() -> None:
+    config = find_model().config
+    text = model_card(replace(config, temperature=1.0, training={**config.training}), facts_of({}))
+    assert "| temperature | 1.000, not fitted: there were no leave-one-speaker-out runs to fit it on |" in text
+    assert "runs below" not in text
+    assert "Not measured" in text
+    assert "scores that were never calibrated" in text
+    assert "calibrated on the training corpus" not in text
+    assert "runs below |" in card_of(Recipe())
