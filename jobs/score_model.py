@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -107,10 +107,11 @@ def warnings_of(folder: ModelFolder, corpus: Corpus, heard: Sequence[str]) -> li
             f"{heard[0]}): the figures are too good for unknown speech"
         ]
     known = set(folder.training_audio.values())
-    if same := [utterance.utterance_id for utterance in corpus.utterances if utterance.utterance_id in known]:
+    names = [{utterance.utterance_id, PurePosixPath(utterance.uri).stem} for utterance in corpus.utterances]
+    if same := [min(known & either) for either in names if known & either]:
         return [
-            f"{len(same):,} of {len(corpus.utterances):,} utterances have the ids of training data (for example "
-            f"{same[0]}) and other samples; if they are the same recordings in another form, the figures are too good"
+            f"{len(same):,} of {len(names):,} utterances have names of training data (for example {same[0]}) and other "
+            "samples; if they are the same recordings in another form, the figures are too good"
         ]
     if not folder.training_audio:
         return [f"{folder.identity} does not say which audio it was trained on; the corpus may be part of it"]
