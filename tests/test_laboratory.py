@@ -445,6 +445,8 @@ def test_ids_of_training_data_with_other_samples_are_told(laboratory: Laboratory
     other = dataclasses.replace(found, audio=["0" * 64] * 12)
     assert heard_before(folder, corpus, other) == []
     (line,) = warnings_of(folder, corpus, [])
-    assert line.startswith(
-        f"12 of 12 utterances have the ids of training data (for example {corpus.utterances[0].utterance_id})"
-    )
+    first = corpus.utterances[0].utterance_id
+    assert line.startswith(f"12 of 12 utterances have names of training data (for example {first})")
+    (known / TRAINING_AUDIO).write_text(f"{'f' * 64} {Path(corpus.utterances[3].uri).stem}\n")
+    (line,) = warnings_of(find_model(known), corpus, [])
+    assert line.startswith("1 of 12 utterances have names of training data")
