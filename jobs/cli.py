@@ -205,6 +205,9 @@ def evaluate(
     calibrate: Annotated[
         bool, typer.Option(help="Fit each fold's temperature by inner folds over its training speakers.")
     ] = True,
+    keep_checkpoints: Annotated[
+        bool, typer.Option("--keep-checkpoints", help="Keep the last and the best weights of each training.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an evaluation that was interrupted.")] = False,
     cache: Cache = None,
     ray_address: RayAddress = None,
@@ -232,6 +235,7 @@ def evaluate(
             alexnet=alexnet,
             base_model=base_model,
             calibrate=calibrate,
+            keep_checkpoints=keep_checkpoints,
             resume=resume,
             cache=cache,
             ray_address=ray_address,

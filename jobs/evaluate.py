@@ -49,6 +49,7 @@ class EvaluateOptions:
     train_on: str | None = None
     """Manifest of another corpus: train there, test here."""
     calibrate: bool = True
+    keep_checkpoints: bool = False
     resume: bool = False
     cache: Path
     ray_address: str | None = None
@@ -103,6 +104,7 @@ def laboratory_of(options: EvaluateOptions) -> Laboratory:
         recipe=options.recipe,
         source=options.source,
         calibrated=options.variants[:1] if options.calibrate else (),
+        keep_checkpoints=options.keep_checkpoints,
     )
     if options.train_on is None:
         return prepare(corpus, plan, options.cache, protocol=options.protocol, k=options.k)

@@ -20,7 +20,7 @@ from jobs.score_model import ScoreOptions, score_model
 VOID = {
     "model": (
         *("protocol", "folds", "train_on", "seeds", "variants", "recipe"),
-        *("encoder", "layers", "alexnet", "calibrate", "resume"),
+        *("encoder", "layers", "alexnet", "calibrate", "keep_checkpoints", "resume"),
     ),
     "train_on": ("protocol", "folds"),
 }
@@ -45,6 +45,7 @@ def evaluate_command(
     alexnet: Path | None,
     base_model: str,
     calibrate: bool,
+    keep_checkpoints: bool,
     resume: bool,
     cache: Path | None,
     ray_address: str | None,
@@ -93,6 +94,7 @@ def evaluate_command(
                 label_map=label_map,
                 train_on=train_on,
                 calibrate=calibrate,
+                keep_checkpoints=keep_checkpoints,
                 resume=resume,
                 cache=place,
                 ray_address=ray_address,

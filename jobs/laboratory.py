@@ -42,6 +42,8 @@ class Plan:
     source: EncoderSource
     calibrated: Sequence[str] = ()
     """Variants whose temperature is fitted by inner folds."""
+    keep_checkpoints: bool = False
+    """Leave each training's last state, with its best weights, beside its result."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ class Laboratory:
             list(trials),
             folder,
             device,
+            self.plan.keep_checkpoints,
         )
 
     def run(self, folder: Path, cluster: Cluster) -> dict[Trial, TrialResult]:

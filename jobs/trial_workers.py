@@ -1,9 +1,10 @@
 """Trials on Ray Train: one run with one worker a slot; each worker takes trials by index modulo the slots.
 
-A trial's files are the truth. While it trains, `<trial>.state` holds everything after its last epoch; when it is done,
-`<trial>.npz` appears and the state goes. So a worker that dies costs its group the epochs that were under way, and a
-command that dies costs nothing that was finished: whoever comes next skips results and goes on from states. Nothing is
-handed to `ray.train.report` before the end, because it makes the workers of a run wait for each other.
+A trial's files are the truth. While it trains, `<trial>.state` holds everything after its last epoch; when it is
+done, `<trial>.npz` appears and the state goes, unless it is to be kept. So a worker that dies costs its group the
+epochs that were under way, and a command that dies costs nothing that was finished: whoever comes next skips results
+and goes on from states. Nothing is handed to `ray.train.report` before the end, because it makes the workers of a run
+wait for each other.
 """
 
 import contextlib
@@ -49,6 +50,8 @@ class TrialWork:
     folder: Path
     """Where states and results lie; absolute, and the same on every machine."""
     device: str
+    keep_checkpoints: bool = False
+    """Leave a trial's state where it is when the trial is done."""
 
     def experiment(self) -> Experiment:
         """The same with features."""
@@ -111,7 +114,8 @@ def run_one(work: TrialWork, experiment: Experiment, trial: Trial, events: "Even
         state.unlink(missing_ok=True)
         return False
     result.save(work.result_file(trial))
-    state.unlink(missing_ok=True)
+    if not work.keep_checkpoints:
+        state.unlink(missing_ok=True)
     events.add(trial, "done")
     return True
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from emoboost.checkpoint import TRAINING_AUDIO, ModelFolder, find_model
 from emoboost.config import EnhancementConfig, MfccBranchConfig
@@ -231,6 +232,16 @@ class TestTrials:
         work = wild.trial_work(tmp_path, "cpu")
         assert not run_one(work, work.experiment(), work.trials[0], Events(tmp_path / "0.jsonl"))
         assert json.loads((tmp_path / "0.jsonl").read_text().splitlines()[-1])["event"] == "failed"
+
+    def test_may_keep_their_last_and_best_weights(self, laboratory: Laboratory, tmp_path: Path) -> None:
+        recipe = dataclasses.replace(RECIPE, patience=1)
+        plan = dataclasses.replace(laboratory.plan, recipe=recipe, keep_checkpoints=True)
+        folds = [dataclasses.replace(fold, validation=fold.test, leaky=True) for fold in laboratory.folds]
+        work = dataclasses.replace(laboratory, plan=plan, folds=folds).trial_work(tmp_path, "cpu")
+        assert run_one(work, work.experiment(), work.trials[0], Events(tmp_path / "0.jsonl"))
+        state = torch.load(tmp_path / f"{work.trials[0].name}.state", weights_only=True)
+        assert state["learner"].keys() == state["best"].keys()
+        assert len(state["history"]) == 2
 
     def test_half_a_line_waits_for_its_end(self, tmp_path: Path) -> None:
         line = json.dumps({"time": 1, "trial": "t", "event": "epoch", "epoch": 1, "loss": 0.5})
