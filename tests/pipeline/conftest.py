@@ -1,7 +1,10 @@
 """Runs that several tests look at: starting Ray takes longer than labelling the example."""
 
+import secrets
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -58,6 +61,35 @@ def temporary() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def shell(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Shell:
     return Shell(tmp_path_factory.mktemp("home"), temporary)
+
+
+CLUSTER = """
+import ray, sys
+options = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 2**28, "log_to_driver": False}
+context = ray.init(address="local", _temp_dir=sys.argv[1], **options)
+print(context.address_info["gcs_address"], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def joined(shell: Shell) -> Iterator[Shell]:
+    """A shell whose commands join a cluster that is there already, with the token it asks for."""
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+    folder = shell.temporary / "cluster"
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER, str(folder)],
+        env=shell.environment(**token),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as cluster:
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        assert address
+        yield replace(shell, variables={**token, "RAY_ADDRESS": address})
+        cluster.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -45,11 +45,13 @@ class Shell:
     home: Path
     temporary: Path
     """Short, because the sockets that Ray makes below it may have 107 bytes."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What else the user has set."""
 
     def environment(self, **changes: str) -> dict[str, str]:
         """That of a fresh account: nothing of Ray or Python is set."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
-        return {**kept, "HOME": str(self.home), "TMPDIR": str(self.temporary), **changes}
+        return {**kept, "HOME": str(self.home), "TMPDIR": str(self.temporary), **self.variables, **changes}
 
     def run(
         self,

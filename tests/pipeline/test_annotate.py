@@ -151,10 +151,11 @@ class TestJson:
 
 
 class TestLimit:
-    def test_has_a_folder_of_its_own(self, example: Annotated, shell: Shell, small: EmotionModel) -> None:
+    def test_has_a_folder_of_its_own(self, example: Annotated, joined: Shell, small: EmotionModel) -> None:
         before = content(example.output)
-        result = shell.run("annotate", example.manifest, "--limit", "3", "--model", small.folder.path, cwd=example.cwd)
+        result = joined.run("annotate", example.manifest, "--limit", "3", "--model", small.folder.path, cwd=example.cwd)
         assert result.code == 0, result.stderr
+        assert f"Running on Ray cluster at {joined.variables['RAY_ADDRESS']}: 1 node, 2 CPUs, 0 GPUs" in result.stderr
         assert "Output: manifest.emotions-limit3" in result.stderr
         output = example.cwd / "manifest.emotions-limit3"
         assert_labelled_alone(rows_of(output), example.heard[:3], small)

@@ -93,7 +93,7 @@ class TestParquetManifest:
 
 
 class TestOtherManifests:
-    def test_tsv_with_spans_and_channels(self, shell: Shell, small: EmotionModel, tmp_path: Path) -> None:
+    def test_tsv_with_spans_and_channels(self, joined: Shell, small: EmotionModel, tmp_path: Path) -> None:
         recording = call(tmp_path / "Anruf 1.wav", LIBRISPEECH[1], LIBRISPEECH[2])
         header = "file\tstart\tend\tchannel\tnote\ttake"
         spans = [(0.0, 2.0, 0), (0.5, 3.0, 0), (3.0, 5.0, 1), (0.0, 4.5, None), (1.0, 2.5, 1)]
@@ -104,7 +104,7 @@ class TestOtherManifests:
         (tmp_path / "calls.tsv").write_text("\n".join([header, *lines, ""]), encoding="utf-8-sig")
         # The manifest names the mix for one row, so the question which side is meant is answered by --channel.
         words = ("annotate", "calls.tsv", "--model", small.folder.path, "--channel", "mix")
-        result = shell.run(*words, cwd=tmp_path)
+        result = joined.run(*words, cwd=tmp_path)
         assert result.code == 0, result.stderr
         rows = rows_of(tmp_path / "calls.emotions")
         assert_labelled_alone(rows, [Heard(recording, *span) for span in spans], small)
@@ -112,7 +112,7 @@ class TestOtherManifests:
         assert [row["note"] for row in rows] == [f"grüß dich, {n}" for n in range(5)]
         assert [row["take"] for row in rows] == [f"00{n}" for n in range(5)], "leading zeros are text"
 
-    def test_folder_with_a_long_recording(self, shell: Shell, small: EmotionModel, tmp_path: Path) -> None:
+    def test_folder_with_a_long_recording(self, joined: Shell, small: EmotionModel, tmp_path: Path) -> None:
         folder = tmp_path / "Aufnahmen 2026" / "Frau Öztürk"
         folder.mkdir(parents=True)
         long = long_recording(folder / "ganzes Gespräch.flac")
@@ -121,7 +121,7 @@ class TestOtherManifests:
             path.write_bytes(clip.read_bytes())
         (folder / "notes.txt").write_text("not audio")
         (folder / "._b.flac").write_text("what macOS leaves behind")
-        result = shell.run("annotate", "Aufnahmen 2026", "--model", small.folder.path, cwd=tmp_path)
+        result = joined.run("annotate", "Aufnahmen 2026", "--model", small.folder.path, cwd=tmp_path)
         assert result.code == 0, result.stderr
         assert "Output: Aufnahmen 2026.emotions" in result.stderr
         rows = rows_of(tmp_path / "Aufnahmen 2026.emotions")
@@ -130,12 +130,12 @@ class TestOtherManifests:
         assert rows[1]["n_segments"] == 12
         assert re.search(r"Warning: 1 utterances? (was|were) averaged over more than 10 segments", result.stdout)
 
-    def test_glob_of_calls_and_one_side_of_them(self, shell: Shell, small: EmotionModel, tmp_path: Path) -> None:
+    def test_glob_of_calls_and_one_side_of_them(self, joined: Shell, small: EmotionModel, tmp_path: Path) -> None:
         (tmp_path / "calls").mkdir()
         recordings = [call(tmp_path / "calls" / f"{n}.wav", LIBRISPEECH[n], LIBRISPEECH[n + 1]) for n in range(3)]
         (tmp_path / "calls/2.wav").rename(tmp_path / "calls/2.flac.bak")
         words = ("annotate", "calls/*.wav", "--channel", "1", "--model", small.folder.path)
-        result = shell.run(*words, cwd=tmp_path)
+        result = joined.run(*words, cwd=tmp_path)
         assert result.code == 0, result.stderr
         rows = rows_of(tmp_path / "calls.emotions")
         assert [row["uri"] for row in rows] == ["calls/0.wav", "calls/1.wav"]

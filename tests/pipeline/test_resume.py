@@ -20,7 +20,7 @@ def words(run: Annotated, model: EmotionModel, *more: str) -> list[str]:
 
 class TestSameCommand:
     def test_writes_the_missing_parts_only(
-        self, archive: Annotated, shell: Shell, small: EmotionModel, tmp_path: Path
+        self, archive: Annotated, joined: Shell, small: EmotionModel, tmp_path: Path
     ) -> None:
         run = archive.copied_to(tmp_path)
         whole, (first, second, third) = read(run.output), parts(run.output)
@@ -30,7 +30,7 @@ class TestSameCommand:
         kept = content(run.output / "labels")
         # What a run that was killed leaves behind.
         (run.output / "_tmp" / f"{third.name}.0123").write_bytes(b"half a part")
-        result = shell.run(*words(run, small), cwd=tmp_path)
+        result = joined.run(*words(run, small), cwd=tmp_path)
         assert result.code == 0, result.stderr
         assert "16 of 16 utterances" in result.stderr, "progress counts what was left"
         assert result.stdout.startswith("Complete: 24 of 24 utterances, ")
@@ -53,14 +53,14 @@ class TestSameCommand:
         assert (run.output / "_SUCCESS.json").read_text() == marker
 
     def test_accepts_an_empty_folder_and_a_failed_start(
-        self, archive: Annotated, shell: Shell, small: EmotionModel, tmp_path: Path
+        self, archive: Annotated, joined: Shell, small: EmotionModel, tmp_path: Path
     ) -> None:
         """A plan without plan.json was never finished: the next run plans again, and here it does all of the work."""
         output = tmp_path / "labelled"
         (output / "_plan").mkdir(parents=True)
         (output / "_plan/shards-00000.parquet").write_bytes(b"PAR1 half a plan")
         run = Annotated(archive.result, tmp_path, archive.manifest, output, archive.heard)
-        result = shell.run(*words(run, small), cwd=tmp_path)
+        result = joined.run(*words(run, small), cwd=tmp_path)
         assert result.code == 0, result.stderr
         again, before = read(output), read(archive.output)
         assert again.equals(before), "two runs of one command are equal in every column"
@@ -97,15 +97,15 @@ class TestAnotherCommand:
         assert matches(refused, r"the manifest has changed \(SHA-256 was [0-9a-f]{12}…, is now [0-9a-f]{12}…\)")
 
     def test_the_command_that_is_named_works(
-        self, archive: Annotated, shell: Shell, small: EmotionModel, tmp_path: Path
+        self, archive: Annotated, joined: Shell, small: EmotionModel, tmp_path: Path
     ) -> None:
         """With an option that changes no row here, so that both outputs must hold the same."""
         run = archive.copied_to(tmp_path)
         before = content(run.output)
-        refused = shell.run(*words(run, small, "--max-duration", "50"), cwd=tmp_path).refused()
+        refused = joined.run(*words(run, small, "--max-duration", "50"), cwd=tmp_path).refused()
         name, *suggested = shlex.split(refused.splitlines()[-1].partition(": ")[2])
         assert name == "emoboost-batch"
-        result = shell.run(*suggested, cwd=tmp_path)
+        result = joined.run(*suggested, cwd=tmp_path)
         assert result.code == 0, result.stderr
         (new,) = {path for path in tmp_path.iterdir() if path.is_dir()} - {run.output}
         assert read(new).equals(read(archive.output))
