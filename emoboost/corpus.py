@@ -32,8 +32,8 @@ class Corpus:
     """Empty text where a row has none, as the next two."""
     texts: Sequence[str]
     splits: Sequence[str]
-    rows: Sequence[int]
-    """Where each stands in the manifest, counted from 1."""
+    places: Sequence[str]
+    """Manifest and row of each, counted from 1, for messages."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Label -> utterances that the label map leaves out."""
 
@@ -76,7 +76,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to
     names = [canonical(text) for text in _column(table, "label", manifest)]
     _column(table, "speaker", manifest)
     left_out: Counter[str] = Counter()
-    rows = list(range(1, len(table) + 1))
+    places = [f"{manifest}: row {row}" for row in range(1, len(table) + 1)]
     if label_map is None:
         if to_train:
             _refuse_unknown(names, manifest)
@@ -85,7 +85,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to
         left_out.update(name for name in names if name not in label_map)
         table = table.filter(pa.array([name in label_map for name in names]))
         labels = [label_map[name] for name in names if name in label_map]
-        rows = [row for row, name in enumerate(names, 1) if name in label_map]
+        places = [place for place, name in zip(places, names, strict=True) if name in label_map]
         if not labels:
             raise ManifestError(f"{manifest}: the label map leaves nothing; it has {', '.join(sorted(set(names)))}")
     speakers = _cells(table, "speaker")
@@ -102,7 +102,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to
         _cells(table, "session"),
         _cells(table, "text"),
         _cells(table, "split"),
-        rows,
+        places,
         left_out,
     )
 

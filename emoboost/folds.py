@@ -43,8 +43,8 @@ class Fold:
     """Utterance ids, for messages."""
     validation: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     """Rows that choose the epoch; in a leaky protocol these are the tested ones."""
-    leaky: bool = False
-    """Validation rows may be tested rows."""
+    free_validation: bool = False
+    """The validation rows are not held against the others: a leaky protocol's are the tested ones."""
 
     def shared(self, values: Sequence[str]) -> set[str]:
         """Values, one for each row of the corpus, that training and test both have; '' is none."""
@@ -58,7 +58,7 @@ class Fold:
                 )
         everything = tuple(self.disjoint)
         self._refuse_shared(("training", self.train), ("test", self.test), everything)
-        if not self.leaky:
+        if not self.free_validation:
             # Those who choose the epoch may say training's sentences: what is tested has others.
             but_texts = [what for what in everything if what != "text"]
             self._refuse_shared(("training", self.train), ("validation", self.validation), but_texts)
@@ -124,20 +124,9 @@ class Protocol:
                 validation = development
             elif validated:
                 train, validation = _set_aside(rows, unit, whole, test)
-            folds.append(Fold(name, train, test, disjoint, rows.name, validation, leaky=self.leaky))
+            folds.append(Fold(name, train, test, disjoint, rows.name, validation, free_validation=self.leaky))
             _refuse_untrained_class(name, rows, train, test)
-        if not folds:
-            raise UsageError(f"protocol {self.name}: nothing to test; {self._found(rows)}")
         return folds
-
-    def _found(self, rows: Rows) -> str:
-        """What the columns that the protocol needs hold."""
-        parts = []
-        for what in self.needs:
-            names = sorted(set(getattr(rows, what)))
-            more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-            parts.append(f"column {what} holds {', '.join(names[:5])}{more}")
-        return "; ".join(parts)
 
 
 def inner_folds(fold: Fold, rows: Rows, k: int = 3) -> list[Fold]:
@@ -167,8 +156,8 @@ def inner_folds(fold: Fold, rows: Rows, k: int = 3) -> list[Fold]:
         test = test[np.isin([rows.label[row] for row in test], [rows.label[row] for row in train])]
         if len(test):
             name = f"{fold.name}, inner {n + 1}"
-            # leaky: the validation rows were held against all of these rows when the fold was made.
-            folds.append(Fold(name, train, test, disjoint, rows.name, fold.validation, leaky=True))
+            # The validation rows were held against all of these rows when the whole fold was made.
+            folds.append(Fold(name, train, test, disjoint, rows.name, fold.validation, free_validation=True))
     return folds
 
 
@@ -242,12 +231,13 @@ def _split(rows: Rows, k: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     del k
     splits = np.array([split.lower() for split in rows.split])
     train = np.flatnonzero(splits == "train")
-    if not len(train):
-        found = ", ".join(sorted(set(rows.split))[:5])
-        raise UsageError(f"protocol fixed: no row has the split train; column split holds {found}")
-    for split in sorted(set(splits)):
-        if split != "train" and not split.startswith(DEVELOPMENT):
-            yield split, train, np.flatnonzero(splits == split)
+    tested = [name for name in sorted(set(splits)) if name != "train" and not name.startswith(DEVELOPMENT)]
+    for what, there in (("has the split train", len(train)), ("is to be tested", len(tested))):
+        if not there:
+            found = ", ".join(sorted(set(rows.split))[:5])
+            raise UsageError(f"protocol fixed: no row {what}; column split holds {found}")
+    for split in tested:
+        yield split, train, np.flatnonzero(splits == split)
 
 
 PAPER_FOLDS = 10

@@ -57,6 +57,15 @@ def segment(waveform: Float32, config: SegmentConfig) -> Segments:
     )
 
 
+def count_segments(length: int, config: SegmentConfig) -> int:
+    """How many segments an utterance of so many samples (at least one, at `config.sample_rate`) becomes.
+
+    >>> count_segments(104_000, SegmentConfig()), count_segments(103_999, SegmentConfig())
+    (3, 2)
+    """
+    return len(_first_samples(length, config.samples, config.tail, config.min_tail_samples))
+
+
 def preemphasis(waveform: Float32, coefficient: float) -> Float32:
     """High-pass the whole utterance: y[t] = x[t] - coefficient * x[t-1].
 

@@ -37,18 +37,16 @@ def survey(corpus: Corpus, sample_rate: int) -> Survey:
         ManifestError: an utterance cannot be read; training never drops data silently.
     """
 
-    def look(row: int, utterance: Utterance) -> tuple[str, float]:
+    def look(place: str, utterance: Utterance) -> tuple[str, float]:
         try:
             with open_recording(resolve(utterance.uri, corpus.base)) as recording:
                 waveform = recording.read(*utterance.span, utterance.channel, MAX_SECONDS, sample_rate)
         except AudioError as error:
-            raise ManifestError(
-                f"{corpus.manifest}: row {corpus.rows[row]}: {error.message}; correct or remove that row"
-            ) from error
+            raise ManifestError(f"{place}: {error.message}; correct or remove that row") from error
         return audio_hash(waveform), len(waveform) / sample_rate
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        found = list(pool.map(look, range(len(corpus.utterances)), corpus.utterances))
+        found = list(pool.map(look, corpus.places, corpus.utterances))
     return Survey([name for name, _ in found], np.array([seconds for _, seconds in found]))
 
 

@@ -33,6 +33,8 @@ class Wanted:
     name: str
     """Of its entry."""
     utterance: Utterance
+    place: str
+    """Manifest and row that it is from, for messages."""
     change: Augmentation
 
 
@@ -46,7 +48,6 @@ class CacheWork:
     source: EncoderSource
     base: str
     """Folder or URL that relative uris start from."""
-    manifest: str
     device: str
     inputs_only: bool
     """Keep the encoders' inputs, for training that changes the encoders."""
@@ -121,7 +122,7 @@ class EncodePacks:
         entries, first = [], 0
         for entry, outcome in zip(wanted, prepared.outcomes, strict=True):
             if outcome.error_type is not None:
-                raise ManifestError(f"{self.work.manifest}: {outcome.error_message}; correct or remove that row")
+                raise ManifestError(f"{entry.place}: {outcome.error_message}; correct or remove that row")
             last = first + outcome.n_segments
             inputs = {name: values[first:last] for name, values in prepared.inputs.items()}
             valid = prepared.valid[first:last]

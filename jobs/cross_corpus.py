@@ -41,7 +41,7 @@ def join(source: Corpus, target: Corpus) -> Corpus:
         [*source.sessions, *target.sessions],
         [*source.texts, *target.texts],
         [*source.splits, *target.splits],
-        [*source.rows, *target.rows],
+        [*source.places, *target.places],
         dict(target.left_out),
     )
 

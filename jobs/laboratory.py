@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from emoboost.evaluation import Evaluation
 from emoboost.feature_cache import FeatureCache, entry_name, settings_of
 from emoboost.folds import PROTOCOLS, Fold, Protocol, Rows, inner_folds
 from emoboost.recipe import Recipe
+from emoboost.segment import count_segments
 from emoboost.survey import Survey, rows_of, survey
 from emoboost.trials import Trial, TrialResult, list_trials
 from emoboost.variants import configs_of
@@ -89,7 +89,9 @@ class Laboratory:
 
     @property
     def heard(self) -> list[str]:
-        """Speakers that are tested and trained on, sorted."""
+        """Speakers that are tested and trained on, sorted; folds of most protocols cannot have any."""
+        if "speaker" in self.protocol.disjoint:
+            return []
         return sorted({speaker for fold in self.folds for speaker in fold.shared(self.corpus.speakers)})
 
     def evaluation(self) -> Evaluation:
@@ -135,26 +137,25 @@ class Laboratory:
         if not todo:
             return
         say(f"Features: {len(todo):,} of {sum(map(len, self.wanted)):,} copies of utterances are to be computed")
-        seconds = self.config.segment.samples / self.config.segment.sample_rate
-        names = {entry.name for entry in todo}
-        segments = sum(
-            max(1, math.ceil(length / seconds))
-            for length, copies in zip(self.found.seconds, self.wanted, strict=True)
-            for entry in copies
-            if entry.name in names
-        )
-        refuse_small_disk(self.cache.folder, segments, self.config)
+        refuse_small_disk(self.cache.folder, self._segments_of(todo), self.config)
         work = CacheWork(
             self.cache,
             [todo[i : i + PACK_ENTRIES] for i in range(0, len(todo), PACK_ENTRIES)],
             self.config,
             self.plan.source,
             self.corpus.base,
-            self.corpus.manifest,
             cluster.layout.device,
             self.plan.recipe.tunes,
         )
         fill_cache(work, cluster.layout)
+
+    def _segments_of(self, entries: Sequence[Wanted]) -> int:
+        """About how many segments they have: a copy at another speed counts as long as the original."""
+        names, config = {entry.name for entry in entries}, self.config.segment
+        return sum(
+            count_segments(round(seconds * config.sample_rate), config) * sum(entry.name in names for entry in copies)
+            for seconds, copies in zip(self.found.seconds, self.wanted, strict=True)
+        )
 
     def trial_work(self, folder: Path, device: str) -> TrialWork:
         """What the trials' workers are told."""
@@ -274,10 +275,10 @@ def _wanted(corpus: Corpus, found: Survey, folds: Sequence[Fold], recipe: Recipe
     changes = [Augmentation.parse(copy, keep_length=found.constant_length) for copy in recipe.copies]
     return [
         [
-            Wanted(entry_name(audio, change), utterance, change)
+            Wanted(entry_name(audio, change), utterance, place, change)
             for change in (changes if row in trained else changes[:1])
         ]
-        for row, (utterance, audio) in enumerate(zip(corpus.utterances, found.audio, strict=True))
+        for row, (utterance, place, audio) in enumerate(zip(corpus.utterances, corpus.places, found.audio, strict=True))
     ]
 
 

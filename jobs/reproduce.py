@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,11 @@ from emoboost.atomic import write_whole
 from emoboost.backbone.hub import find_encoder
 from emoboost.encoder_source import EncoderSource
 from emoboost.errors import UsageError
-from emoboost.evaluation import Evaluation
 from emoboost.feature_cache import default_cache
 from emoboost.recipe import load_recipe
-from emoboost.report import encoders_table, markdown_table
+from emoboost.report import REPORT_FILE, encoders_table, markdown_table
 from emoboost.report.blocks import Table
-from emoboost.report.figures import figures_of
-from emoboost.report.tables import attention_table, guidance_table, systems_table
+from emoboost.report.tables import Figures, attention_table, guidance_table, systems_table
 from jobs.evaluate import EvaluateOptions, evaluate
 from jobs.exits import Exit
 from jobs.failures import RESUME, told_plainly
@@ -30,7 +28,7 @@ VARIANTS = {
     "table4": ("both", "no-attention", "encoder"),
     "table5": ("both", "encoder"),
 }
-LAYOUTS: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
+LAYOUTS: Mapping[str, Callable[[Figures], Table]] = {
     "table2": systems_table,
     "table3": guidance_table,
     "table4": attention_table,
@@ -70,34 +68,38 @@ def reproduce_command(
     numbers, rules = parse_seeds(seeds, "--seeds"), load_recipe(recipe)
     if not numbers:
         raise UsageError("--seeds is empty; give at least one, as in 0,1,2")
-    found = []
     for experiment in experiments:
         folder = output / experiment.folder
         with told_plainly(folder, RESUME):
-            found.append(
-                evaluate(
-                    EvaluateOptions(
-                        corpus=corpus,
-                        output=folder,
-                        protocol=experiment.protocol,
-                        seeds=numbers,
-                        variants=VARIANTS[table],
-                        recipe=rules,
-                        source=experiment.source,
-                        calibrate=False,
-                        resume=resume,
-                        cache=cache or default_cache(),
-                        ray_address=ray_address,
-                    )
+            evaluate(
+                EvaluateOptions(
+                    corpus=corpus,
+                    output=folder,
+                    protocol=experiment.protocol,
+                    seeds=numbers,
+                    variants=VARIANTS[table],
+                    recipe=rules,
+                    source=experiment.source,
+                    calibrate=False,
+                    resume=resume,
+                    cache=cache or default_cache(),
+                    ray_address=ray_address,
                 )
             )
-    text = f"# {table} on {found[0].corpus}\n\n{tables_of(table, found)}\n"
-    write_whole(output / f"{table}.md", text.encode())
-    content = json.dumps(numbers_of(table, found), indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(output / f"{table}.json", f"{content}\n".encode())
-    print(text)
+    print(write_table(table, [output / experiment.folder for experiment in experiments], output))
     print(f"Reports  {output}")
     return Exit.COMPLETE
+
+
+def write_table(table: str, reports: Sequence[Path], output: Path) -> str:
+    """Write `<table>.md` and `<table>.json` from the report folders of its experiments; what the first one says."""
+    found = [json.loads((report / REPORT_FILE).read_text(encoding="utf-8")) for report in reports]
+    text = f"# {table} on {found[0]['corpus']}\n\n{tables_of(table, found)}\n"
+    write_whole(output / f"{table}.md", text.encode())
+    numbers = {"table": table, "evaluations": [_numbers(table, figures) for figures in found]}
+    content = json.dumps(numbers, indent=2, ensure_ascii=False, allow_nan=False)
+    write_whole(output / f"{table}.json", f"{content}\n".encode())
+    return text
 
 
 def experiments_of(table: str, encoders: str) -> list[Experiment]:
@@ -121,23 +123,18 @@ def experiments_of(table: str, encoders: str) -> list[Experiment]:
     ]
 
 
-def tables_of(table: str, found: list[Evaluation]) -> str:
-    """The table, for each protocol where it does not have a column of its own."""
+def tables_of(table: str, found: Sequence[Figures]) -> str:
+    """The table, for each protocol where it does not have a column of its own; `found` holds each report.json."""
     if table == "table5":
         return markdown_table(encoders_table(found))
     parts = []
-    for evaluation in found:
-        leaky = " (LEAKY)" if evaluation.leaky else ""
-        parts.append(f"## {evaluation.protocol}{leaky}\n\n{markdown_table(LAYOUTS[table](figures_of(evaluation)))}")
+    for figures in found:
+        leaky = " (LEAKY)" if figures["leaky"] else ""
+        parts.append(f"## {figures['protocol']}{leaky}\n\n{markdown_table(LAYOUTS[table](figures))}")
     return "\n\n".join(parts)
 
 
-def numbers_of(table: str, found: list[Evaluation]) -> dict[str, Any]:
-    """The same for programs: of each evaluation the figures of every variant, as report.json has them."""
-    return {"table": table, "evaluations": [_numbers(table, figures_of(evaluation)) for evaluation in found]}
-
-
-def _numbers(table: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+def _numbers(table: str, figures: Figures) -> dict[str, Any]:
     numbers = {key: figures[key] for key in EVALUATION_KEYS}
     numbers["variants"] = {
         title: {key: variant[key] for key in VARIANT_KEYS} for title, variant in figures["variants"].items()

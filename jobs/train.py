@@ -177,9 +177,11 @@ def published_whole(output: Path) -> Iterator[Path]:
     It is made before the long work, so that a place that cannot be written is found now.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: it cannot be made, or, at the end, not be put in place; then it stays where it is.
     """
     folder = output.with_name(f".{output.name}.unfinished")
+    if output.is_mount():
+        raise OutputError(f"{output}: a file system is mounted there; name a folder in it with --output")
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -187,9 +189,15 @@ def published_whole(output: Path) -> Iterator[Path]:
         raise OutputError(f"{output}: cannot be made a model folder ({error.strerror})") from error
     try:
         yield folder
-        folder.replace(output)
-    finally:
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    try:
+        folder.replace(output)
+    except OSError as error:
+        raise OutputError(
+            f"{output}: the model cannot be put there ({error.strerror}); it is whole in {folder}, move it"
+        ) from error
 
 
 def read_notes(file: Path | None) -> str:

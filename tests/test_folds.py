@@ -128,7 +128,7 @@ class TestRefused:
             PROTOCOLS["text"].folds(rows_of(["a", "b"], text=["t", "t"]))
 
     def test_nothing_to_test(self) -> None:
-        with pytest.raises(UsageError, match="protocol fixed: nothing to test; column split holds dev, train"):
+        with pytest.raises(UsageError, match="protocol fixed: no row is to be tested; column split holds dev, train"):
             PROTOCOLS["fixed"].folds(rows_of(["a", "b"], split=["train", "dev"]))
 
 
@@ -146,7 +146,7 @@ class TestValidation:
 
     def test_is_the_test_fold_where_the_protocol_leaks(self) -> None:
         for fold in PROTOCOLS["paper"].folds(CORPUS):
-            assert fold.leaky
+            assert fold.free_validation
             np.testing.assert_array_equal(fold.validation, fold.test)
 
     def test_is_whole_sessions_where_sessions_are_kept_apart(self) -> None:

@@ -3,15 +3,14 @@
 import dataclasses
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from emoboost.checkpoint import TRAINING_AUDIO, ModelFolder, find_model
 from emoboost.config import EnhancementConfig, MfccBranchConfig
@@ -236,7 +235,7 @@ class TestTrials:
     def test_may_keep_their_last_and_best_weights(self, laboratory: Laboratory, tmp_path: Path) -> None:
         recipe = dataclasses.replace(RECIPE, patience=1)
         plan = dataclasses.replace(laboratory.plan, recipe=recipe, keep_checkpoints=True)
-        folds = [dataclasses.replace(fold, validation=fold.test, leaky=True) for fold in laboratory.folds]
+        folds = [dataclasses.replace(fold, validation=fold.test, free_validation=True) for fold in laboratory.folds]
         work = dataclasses.replace(laboratory, plan=plan, folds=folds).trial_work(tmp_path, "cpu")
         assert run_one(work, work.experiment(), work.trials[0], Events(tmp_path / "0.jsonl"))
         state = torch.load(tmp_path / f"{work.trials[0].name}.state", weights_only=True)
@@ -262,32 +261,22 @@ class TestTrials:
         assert progress.done == 2
 
 
-def test_tensorboard_shows_trials_that_were_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Writer:
-        def __init__(self, run: str) -> None:
-            self.run = Path(run)
-            self.run.mkdir(parents=True)
-
-        def __enter__(self) -> "Writer":
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def add_scalar(self, name: str, value: float, step: int) -> None:
-            with (self.run / "events").open("a") as events:
-                events.write(f"{name} {value} {step}\n")
-
-    monkeypatch.setattr("jobs.tensorboard.find_spec", lambda name: name)
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
+def test_tensorboard_shows_trials_that_were_added(tmp_path: Path) -> None:
     nothing = np.zeros((0, 2))
     first, second = (
-        TrialResult(nothing, nothing, nothing, nothing, (EpochReport(1, loss, None),), "") for loss in (0.5, 0.25)
+        TrialResult(nothing, nothing, nothing, nothing, (EpochReport(1, loss, 0.75),), "") for loss in (0.5, 0.25)
     )
     write_tensorboard(tmp_path / "tensorboard", {Trial("both", 0, 0): first})
     write_tensorboard(tmp_path / "tensorboard", {Trial("both", 0, 0): first, Trial("both", 1, 0): second})
-    events = {file.parent.name: file.read_text() for file in tmp_path.rglob("events")}
-    assert events == {"both-seed0-fold000": "loss 0.5 1\n", "both-seed1-fold000": "loss 0.25 1\n"}
+    found = {}
+    for run in (tmp_path / "tensorboard").iterdir():
+        events = EventAccumulator(str(run))
+        events.Reload()
+        for tag in events.Tags()["scalars"]:
+            found[run.name, tag] = [(event.step, event.value) for event in events.Scalars(tag)]
+    runs = {"both-seed0-fold000": 0.5, "both-seed1-fold000": 0.25}
+    expected = {(run, "loss"): [(1, loss)] for run, loss in runs.items()}
+    assert found == expected | {(run, "validation_ua"): [(1, 0.75)] for run in runs}
 
 
 def test_tuning_changes_the_encoder_and_only_its_last_layers(
@@ -404,7 +393,7 @@ class TestCaching:
         wanted = [copies[0] for copies in laboratory.wanted[:2]]
         cache = FeatureCache.open(tmp_path / "cache", {"backbone": {}})
         plan = laboratory.plan
-        return CacheWork(cache, [wanted], laboratory.config, plan.source, "", "acted.csv", "cpu", inputs_only=False)
+        return CacheWork(cache, [wanted], laboratory.config, plan.source, "", "cpu", inputs_only=False)
 
     def test_a_pack_is_published(self, work: CacheWork) -> None:
         (counts,) = EncodePacks(work)(prepare_pack(pa.table({"id": [0]}), work)).to_pylist()
@@ -423,7 +412,7 @@ class TestCaching:
         gone = dataclasses.replace(work.packs[0][1], utterance=Utterance("gone", "gone.wav"))
         work = dataclasses.replace(work, packs=[[work.packs[0][0], gone]])
         (counts,) = EncodePacks(work)(prepare_pack(pa.table({"id": [0]}), work)).to_pylist()
-        assert "acted.csv: " in counts["failure"]
+        assert "acted.csv: row 2: " in counts["failure"]
         assert "gone.wav" in counts["failure"]
         assert work.cache.packs() == []
 

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from html.parser import HTMLParser
@@ -31,7 +32,7 @@ from emoboost.report.markdown import escaped, markdown_table
 from emoboost.report.page import html_table
 from emoboost.report.pictures import picture_title, pictures_of
 from emoboost.report.published import published_for
-from emoboost.report.sections import _calibration, _systems
+from emoboost.report.sections import sections_of
 from emoboost.report.tables import (
     attention_table,
     calibration_table,
@@ -66,10 +67,19 @@ def bare(evaluation: Evaluation) -> Evaluation:
     return replace(evaluation, variants={title: [run]}, examples=(), recipe=None, model="m@0", parameters={})
 
 
-def said_of_calibration(figures: dict[str, Any]) -> str:
-    """The paragraph above the calibration's pictures."""
-    paragraph, *_ = _calibration(figures, [])
-    assert isinstance(paragraph, Paragraph)
+def of_four_classes(evaluation: Evaluation) -> Evaluation:
+    """The same with the first four classes alone."""
+    variants = {
+        title: [replace(run, probabilities=run.probabilities[:, :4], calibrated=None) for run in runs]
+        for title, runs in evaluation.variants.items()
+    }
+    return replace(evaluation, classes=CLASSES[:4], truth=evaluation.truth % 4, variants=variants)
+
+
+def said_under(title: str, figures: dict[str, Any]) -> str:
+    """The paragraph of a section."""
+    (section,) = [found for found in sections_of(figures, defaultdict(list)) if found.title == title]
+    (paragraph,) = [block for block in section.blocks if isinstance(block, Paragraph)]
     return paragraph.text
 
 
@@ -333,36 +343,22 @@ class TestPublished:
 
     def test_rows_of_another_number_of_classes_are_left_out(self, evaluation: Evaluation) -> None:
         """Four classes are an easier task than the seven of most published figures."""
-        four = figures_of(
-            replace(
-                evaluation,
-                classes=CLASSES[:4],
-                truth=evaluation.truth % 4,
-                variants={
-                    title: [replace(run, probabilities=run.probabilities[:, :4], calibrated=None) for run in runs]
-                    for title, runs in evaluation.variants.items()
-                },
-            )
-        )
+        four = figures_of(of_four_classes(evaluation))
         assert {row["classes"] for row in four["systems"]} == {4, None}
         assert [row["system"] for row in four["systems"] if row["source"] != OWN] == ["HuMP-CAT"]
-        (_, text) = _systems(four)
-        assert isinstance(text, Paragraph)
-        assert text.text.endswith("with another number of classes than 4 are left out: 5.")
+        text = said_under("Other systems", four)
+        assert text.endswith("with another number of classes than 4 are left out: 5.")
 
-    def test_a_corpus_with_no_row_of_so_many_classes(self, figures: dict[str, Any]) -> None:
-        own = [row for row in figures["systems"] if row["source"] == OWN]
-        (_, text) = _systems({**figures, "systems": own, "corpus": "EMOVO", "classes": dict.fromkeys("abcd", 1)})
-        assert isinstance(text, Paragraph)
-        assert text.text == (
+    def test_a_corpus_with_no_row_of_so_many_classes(self, evaluation: Evaluation) -> None:
+        text = said_under("Other systems", figures_of(replace(of_four_classes(evaluation), corpus="EMOVO")))
+        assert text == (
             "No published figures for 4 classes are kept for this corpus. Published rows of this corpus with another "
             "number of classes than 4 are left out: 6."
         )
 
     def test_nothing_is_said_to_be_left_out_where_nothing_is(self, figures: dict[str, Any]) -> None:
-        (_, text) = _systems(figures)
-        assert isinstance(text, Paragraph)
-        assert "left out" not in text.text
+        text = said_under("Other systems", figures)
+        assert "left out" not in text
         assert {row["classes"] for row in figures["systems"]} == {7, None}
 
     @pytest.mark.parametrize(("corpus", "classes"), [("emodb", {7, None}), ("emovo", {7}), ("iemocap", {4})])
@@ -530,10 +526,10 @@ class TestFolder:
 
     def test_says_whose_temperature_was_used(self, evaluation: Evaluation, figures: dict[str, Any]) -> None:
         fitted = "Each fold's temperature was fitted on its training speakers alone."
-        assert said_of_calibration(figures).endswith(fitted)
-        fixed = said_of_calibration(figures_of(replace(evaluation, model="m@0", recipe=None)))
+        assert said_under("Calibration", figures).endswith(fitted)
+        fixed = said_under("Calibration", figures_of(replace(evaluation, model="m@0", recipe=None)))
         assert fixed.endswith("The model's own temperature was used; none was fitted here.")
-        assert said_of_calibration(figures_of(bare(evaluation))).endswith("No temperature was fitted.")
+        assert said_under("Calibration", figures_of(bare(evaluation))).endswith("No temperature was fitted.")
 
 
 class TestLeaky:
@@ -643,10 +639,11 @@ class TestTables:
 
     def test_encoders(self, evaluation: Evaluation) -> None:
         other = replace(evaluation, encoder="HuBERT <Base>", leaky=True)
-        rows = encoders_rows([evaluation, other])
+        both = [figures_of(evaluation), figures_of(other)]
+        rows = encoders_rows(both)
         assert [row["leaky"] for row in rows] == [False, True]
         assert rows[0]["gain"]["wa"] == pytest.approx(rows[0]["with"]["wa"] - rows[0]["without"]["wa"])
-        table = encoders_table([evaluation, other])
+        table = encoders_table(both)
         assert "HuBERT &lt;Base&gt;" in markdown_table(table)
         page = Page(html_table(table))
         assert "HuBERT <Base>" in page.shown
@@ -654,9 +651,9 @@ class TestTables:
         assert {len(row) for row in table.rows} == {len(table.head)}
 
     def test_encoders_without_a_baseline(self, evaluation: Evaluation) -> None:
-        (row,) = encoders_rows([bare(evaluation)])
+        (row,) = encoders_rows([figures_of(bare(evaluation))])
         assert row["without"] is row["gain"] is None
-        assert "–" in markdown_table(encoders_table([bare(evaluation)]))
+        assert "–" in markdown_table(encoders_table([figures_of(bare(evaluation))]))
 
     @pytest.mark.parametrize(
         ("value", "shown"), [(0.0123, "+1.2"), (-0.0123, "−1.2"), (0.0, "0.0"), (-0.0001, "0.0"), (-0.1, "−10.0")]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoboost.config import SegmentConfig
-from emoboost.segment import preemphasis, segment
+from emoboost.segment import count_segments, preemphasis, segment
 
 CLIP = Path(__file__).parents[1] / "examples/audio/librispeech/1363-135842-0000.flac"
 SAMPLES = SegmentConfig().samples
@@ -93,6 +93,12 @@ def test_shapes_and_valid_samples(length: int, tail: str) -> None:
 
 
 @settings(deadline=None)
+@given(lengths, st.sampled_from(["pad", "align"]))
+def test_segments_are_counted_without_cutting(length: int, tail: str) -> None:
+    config = SegmentConfig(tail=tail)
+    assert count_segments(length, config) == len(segment(np.zeros(length, np.float32), config).valid)
+
+
 @given(lengths)
 def test_pad_covers_every_sample_once_but_a_short_tail(length: int) -> None:
     cut = segment(numbered(length), SegmentConfig(tail="pad"))

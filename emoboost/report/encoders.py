@@ -1,19 +1,21 @@
 """The paper's Table 5: several encoders, each with and without guidance."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from emoboost.evaluation import Evaluation
 from emoboost.report.blocks import Table
-from emoboost.report.figures import BASELINE, figures_of
+from emoboost.report.figures import BASELINE
 from emoboost.report.wording import percent, points, points_span, yes_no
 
 
-def encoders_rows(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
-    """One row an evaluation: its first variant (`with`), the encoder alone (`without`), the gain with its interval."""
+def encoders_rows(evaluations: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row an evaluation: its first variant (`with`), the encoder alone (`without`), the gain with its interval.
+
+    Args:
+        evaluations: content of each report.json.
+    """
     rows = []
-    for evaluation in evaluations:
-        figures = figures_of(evaluation)
+    for figures in evaluations:
         headline = figures["variants"][figures["variant"]]
         alone = figures["variants"].get(BASELINE)
         rows.append(
@@ -32,7 +34,7 @@ def encoders_rows(evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
     return rows
 
 
-def encoders_table(evaluations: Iterable[Evaluation]) -> Table:
+def encoders_table(evaluations: Iterable[Mapping[str, Any]]) -> Table:
     """The same rows as a table, for `markdown_table` and `html_table`."""
     cells = []
     for row in encoders_rows(evaluations):
