@@ -334,6 +334,17 @@ class TestCrossCorpus:
         with pytest.raises(UsageError, match=r"audio .* is in training .* and in test"):
             prepare(join(source, target), plan_for(tiny_model), tmp_path, protocol=cross_protocol(source, target))
 
+    def test_an_unreadable_recording_is_told_with_its_own_manifest(
+        self, acted: str, clips: list[Path], tiny_model: ModelFolder, tmp_path: Path
+    ) -> None:
+        other = manifest_of(tmp_path / "read.csv", clips[12:], ["anger", "sadness"] * 2, ["s0", "s0", "s1", "s1"])
+        broken = manifest_of(
+            tmp_path / "broken.csv", [*clips[:3], tmp_path / "gone.wav"], ["anger", "sadness"] * 2, list("aabb")
+        )
+        source, target = read_corpus(broken), read_corpus(other)
+        with pytest.raises(UsageError, match=r"broken\.csv: row 4: .*gone\.wav"):
+            prepare(join(source, target), plan_for(tiny_model), tmp_path, protocol=cross_protocol(source, target))
+
     def test_a_class_that_is_not_trained(self, acted: str, clips: list[Path], tmp_path: Path) -> None:
         other = manifest_of(tmp_path / "m.csv", clips[12:], ["anger", "fear"] * 2, ["a", "a", "b", "b"])
         with pytest.raises(UsageError, match=r"m\.csv: class fear is not in .*acted\.csv \(anger, sadness\)"):
@@ -434,6 +445,22 @@ class TestModelFolder:
         with pytest.raises(KeyboardInterrupt):
             interrupted()
         assert list(tmp_path.iterdir()) == []
+
+    def test_stays_where_it_is_when_its_place_was_taken(self, tmp_path: Path) -> None:
+        def taken() -> None:
+            with published_whole(tmp_path / "mine") as folder:
+                (folder / "a").write_text("a")
+                (tmp_path / "mine").mkdir()
+                (tmp_path / "mine/theirs").write_text("b")
+
+        with pytest.raises(OutputError, match=r"mine: the model cannot be put there .* it is whole in (.*), move it"):
+            taken()
+        assert (tmp_path / ".mine.unfinished/a").read_text() == "a"
+        assert (tmp_path / "mine/theirs").read_text() == "b"
+
+    def test_where_a_file_system_is_mounted(self) -> None:
+        with pytest.raises(OutputError, match=r"/proc: a file system is mounted there"), published_whole(Path("/proc")):
+            pass
 
 
 def test_ids_of_training_data_with_other_samples_are_told(laboratory: Laboratory, tiny_model: ModelFolder) -> None:
