@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from emoboost.access import Access
 from emoboost.decoder import ROUNDING_SECONDS, UNKNOWN_FRAMES, Decoder
 from emoboost.errors import AudioError, AudioErrorType
 from emoboost.source import audio_error, audio_errors, open_source
@@ -63,33 +64,34 @@ def resolve(uri: str, base: str) -> str:
     return str(Path(base).absolute() / uri)
 
 
-def probe(location: str) -> Header:
+def probe(location: str, access: Access) -> Header:
     """Read a recording's header and nothing else.
 
     Raises:
         AudioError: it cannot be opened, or holds no audio.
     """
-    with open_recording(location) as recording:
+    with open_recording(location, access) as recording:
         return recording.header
 
 
-def open_recording(location: str) -> "Recording":
+def open_recording(location: str, access: Access) -> "Recording":
     """Open a recording for any number of spans.
 
-    >>> with open_recording("examples/audio/librispeech/1688-142285-0009.flac") as recording:
+    >>> with open_recording("examples/audio/librispeech/1688-142285-0009.flac", Access()) as recording:
     ...     recording.header.duration, recording.read(0.5, 1.5, None, max_seconds=60).shape
     (3.535, (16000,))
 
     Args:
         location: a path or URL, as `resolve` gives it.
+        access: how it may be reached, and what it may hold.
 
     Raises:
         AudioError: it cannot be opened, or holds no audio.
     """
     with audio_errors(location):
-        source = open_source(location)
+        source = open_source(location, access)
         try:
-            return Recording(location, Decoder(location, source))
+            return Recording(location, Decoder(location, source, access))
         except BaseException:
             source.close()
             raise
@@ -103,6 +105,8 @@ class Recording:
 
     def __init__(self, location: str, decoder: Decoder) -> None:
         self.location = location
+        self.version = decoder.version
+        """See `Source.version`."""
         self.header = Header(decoder.sample_rate, decoder.channels, decoder.promised)
         self._decoder = decoder
 
@@ -251,7 +255,7 @@ def resampled(blocks: Iterator[Float32], sample_rate: int, wanted_rate: int) -> 
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def correlation_of_channels(location: str, seconds: float = 30.0) -> float | None:
+def correlation_of_channels(location: str, access: Access, seconds: float = 30.0) -> float | None:
     """How alike the levels of two channels run: near 1 for one scene in stereo, about 0 or less for a call.
 
     Pearson's correlation of the root mean square of frames of 50 ms. Two people take turns, so when one is
@@ -263,6 +267,7 @@ def correlation_of_channels(location: str, seconds: float = 30.0) -> float | Non
 
     Args:
         location: a path or URL, as `resolve` gives it.
+        access: how it may be reached.
         seconds: how much is listened to: a third each at the beginning, the middle and the end of a long
             recording (of MP3 and Ogg the beginning, because their middle is not cheap to reach).
 
@@ -274,7 +279,7 @@ def correlation_of_channels(location: str, seconds: float = 30.0) -> float | Non
     Raises:
         AudioError: the recording cannot be read.
     """
-    with open_recording(location) as recording:
+    with open_recording(location, access) as recording:
         if recording.header.channels != 2:
             return None
         duration = recording.header.duration

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emoboost.access import Access
 from emoboost.audio import open_recording, resolve
 from emoboost.augment import audio_hash
 from emoboost.corpus import Corpus
@@ -63,7 +64,7 @@ def corpus_facts(corpus: Corpus, progress: Callable[[int], None] | None = None) 
         counts[label][speaker] += 1
         name = utterance.utterance_id
         try:
-            with open_recording(resolve(utterance.uri, corpus.base)) as recording:
+            with open_recording(resolve(utterance.uri, corpus.base), Access()) as recording:
                 rate = recording.header.sample_rate
                 waveform = recording.read(*utterance.span, utterance.channel, MAX_SECONDS, rate)
         except AudioError as error:

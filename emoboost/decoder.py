@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from emoboost.access import Access
 from emoboost.container import describe, has_header, promised_share, unclosed_bytes
 from emoboost.errors import FIXES, AudioError, AudioErrorType
 from emoboost.source import Source, audio_error
@@ -32,7 +33,7 @@ class Decoder:
     then cost one pass.
     """
 
-    def __init__(self, location: str, source: Source) -> None:
+    def __init__(self, location: str, source: Source, access: Access) -> None:
         self._location = location
         self._source = source
         if not source.size:
@@ -47,6 +48,7 @@ class Decoder:
             found = f"its header says {self.sample_rate} Hz, which no recorder writes"
             raise self._error(AudioErrorType.UNSUPPORTED_FORMAT, found)
         self.channels: int = self._sound.channels
+        self.version = source.version
         self.present: int = self._sound.frames
         """Frames that the file has room for."""
         self.promised = self._promised(share, unclosed)

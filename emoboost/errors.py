@@ -44,6 +44,12 @@ class AudioErrorType(StrEnum):
     NOT_FINITE = "not_finite"
     TOO_LONG = "too_long"
     NO_CHANNEL = "no_channel"
+    TOO_LARGE = "too_large"
+    NOT_ALLOWED = "not_allowed"
+    TIMEOUT = "timeout"
+    DECODER_CRASH = "decoder_crash"
+    OUT_OF_MEMORY = "out_of_memory"
+    INTERNAL = "internal"
 
 
 FIXES: dict[AudioErrorType, str] = {
@@ -57,6 +63,12 @@ FIXES: dict[AudioErrorType, str] = {
     AudioErrorType.NOT_FINITE: "the file holds NaN or Inf samples; export it again as integer PCM",
     AudioErrorType.TOO_LONG: "cut it into spans (columns start and end), or raise --max-duration",
     AudioErrorType.NO_CHANNEL: "channels are counted from 0; correct the channel column or --channel",
+    AudioErrorType.TOO_LARGE: "cut the file into smaller ones, or raise --max-bytes",
+    AudioErrorType.NOT_ALLOWED: "use local paths, s3://, gs://, az:// or hf://; see --root and --allow-http",
+    AudioErrorType.TIMEOUT: "read the file by hand; if it is only slow, raise --max-decode-seconds",
+    AudioErrorType.DECODER_CRASH: "convert it, for example: ffmpeg -i IN -ar 16000 OUT.flac; it ends the decoder",
+    AudioErrorType.OUT_OF_MEMORY: "cut it into spans (columns start and end), or use a machine with more memory",
+    AudioErrorType.INTERNAL: "report it, with the file: this program failed on it",
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emoboost.access import ANYWHERE, Access
 from emoboost.checkpoint import ModelFolder, find_model, load_network
 from emoboost.config import ModelConfig
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
@@ -117,7 +118,9 @@ class EmotionModel:
             max_seconds: a longer span is refused as `too_long`.
         """
         uri = str(source)
-        prepared = preparation_for(self.config, max_seconds=max_seconds)([Utterance(uri, uri, channel, start, end)])
+        prepared = preparation_for(self.config, max_seconds=max_seconds, access=ANYWHERE)(
+            [Utterance(uri, uri, channel, start, end)]
+        )
         (outcome,) = prepared.outcomes
         if outcome.error_type is not None:
             return Prediction(uri, None, None, {}, (), (), None, outcome.error_type, outcome.error_message)
@@ -144,15 +147,18 @@ class EmotionModel:
         return torch.from_numpy(values.copy()).to(self.device)
 
 
-def preparation_for(config: ModelConfig, base: str = "", max_seconds: float = MAX_SECONDS) -> Preparation:
+def preparation_for(
+    config: ModelConfig, base: str = "", max_seconds: float = MAX_SECONDS, access: Access | None = None
+) -> Preparation:
     """How inputs of a model are made from utterances; needs its config only, no weights.
 
     Args:
         config: the model's.
         base: folder or URL that relative uris start from.
         max_seconds: a longer utterance becomes an error `too_long`.
+        access: how recordings may be reached; None is `Access()`.
     """
-    return Preparation(config.segment, FeatureExtractor.from_config(config), base, max_seconds)
+    return Preparation(config.segment, FeatureExtractor.from_config(config), base, max_seconds, access or Access())
 
 
 def mean_of_segments(segments: np.ndarray, outcomes: Sequence[Outcome]) -> np.ndarray:

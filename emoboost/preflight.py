@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from emoboost.access import Access
 from emoboost.audio import correlation_of_channels, probe, resolve
 from emoboost.errors import FIXES, AudioError, ManifestError, UsageError
 from emoboost.utterance import Utterance
@@ -22,12 +23,13 @@ def spread(count: int, of: int = LOOKED_AT) -> list[int]:
     return [round(i * (count - 1) / (of - 1)) for i in range(of)]
 
 
-def check_recordings(utterances: Sequence[Utterance], base: str, *, channel_chosen: bool) -> None:
+def check_recordings(utterances: Sequence[Utterance], base: str, access: Access, *, channel_chosen: bool) -> None:
     """Open the recordings of these utterances.
 
     Args:
         utterances: a few, spread over the manifest.
         base: folder or URL that relative uris start from.
+        access: how recordings may be reached.
         channel_chosen: the user named a channel, or asked for the mean of all.
 
     Raises:
@@ -37,12 +39,12 @@ def check_recordings(utterances: Sequence[Utterance], base: str, *, channel_chos
     failures = []
     for utterance in utterances:
         try:
-            header = probe(resolve(utterance.uri, base))
+            header = probe(resolve(utterance.uri, base), access)
         except AudioError as error:
             failures.append(error)
             continue
         if header.channels == 2 and utterance.channel is None and not channel_chosen:
-            _check_channels(utterance, base)
+            _check_channels(utterance, base, access)
     if failures and len(failures) == len(utterances) and len({error.type for error in failures}) == 1:
         first, fix = failures[0], FIXES[failures[0].type]
         message = first.message if fix in first.message else f"{first.message}\n{fix}"
@@ -51,9 +53,9 @@ def check_recordings(utterances: Sequence[Utterance], base: str, *, channel_chos
         )
 
 
-def _check_channels(utterance: Utterance, base: str) -> None:
+def _check_channels(utterance: Utterance, base: str, access: Access) -> None:
     try:
-        correlation = correlation_of_channels(resolve(utterance.uri, base))
+        correlation = correlation_of_channels(resolve(utterance.uri, base), access)
     except AudioError:
         return
     if correlation is not None and correlation < TWO_PEOPLE:

@@ -10,6 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
+from emoboost.access import Access
 from emoboost.audio import Recording, open_recording, resolve
 from emoboost.augment import Augmentation
 from emoboost.config import SegmentConfig
@@ -44,6 +45,8 @@ class Preparation:
     """Folder or URL that relative uris start from."""
     max_seconds: float
     """A longer utterance becomes an error row `too_long`."""
+    access: Access
+    """How recordings may be reached, and what they may hold."""
 
     def __call__(self, utterances: Sequence[Utterance], changes: Sequence[Augmentation] | None = None) -> Prepared:
         """Decode, segment and extract features; the order of utterances is kept.
@@ -59,9 +62,9 @@ class Preparation:
         no_segment = np.zeros((0, self.segments.samples), np.float32)
         nothing = self.extractor(no_segment, no_segment, np.zeros(0, np.int32))
         each_change = [Augmentation()] * len(utterances) if changes is None else changes
-        for (utterance, samples), change in zip(self._waveforms(utterances), each_change, strict=True):
+        for (utterance, version, samples), change in zip(self._waveforms(utterances), each_change, strict=True):
             if isinstance(samples, AudioError):
-                outcomes.append(Outcome(error_type=samples.type, error_message=samples.message))
+                outcomes.append(Outcome(error_type=samples.type, error_message=samples.message, version=version))
                 continue
             waveform = change(samples)
             cut = segment(waveform, self.segments)
@@ -70,7 +73,7 @@ class Preparation:
             valid.append(cut.valid)
             starts.append(cut.starts)
             seconds = len(waveform) / self.segments.sample_rate
-            outcomes.append(Outcome(utterance.start + seconds, seconds, len(cut.valid)))
+            outcomes.append(Outcome(utterance.start + seconds, seconds, len(cut.valid), version=version))
         return Prepared(
             tuple(outcomes),
             {name: _join(values, nothing[name]) for name, values in inputs.items()},
@@ -78,20 +81,25 @@ class Preparation:
             _join(starts, np.zeros(0, np.float64)),
         )
 
-    def _waveforms(self, utterances: Sequence[Utterance]) -> Iterator[tuple[Utterance, np.ndarray | AudioError]]:
-        """Each utterance with its samples or the reason why not; neighbours of one recording share the open file."""
+    def _waveforms(
+        self, utterances: Sequence[Utterance]
+    ) -> Iterator[tuple[Utterance, str | None, np.ndarray | AudioError]]:
+        """Each utterance, its recording's version, and its samples or the reason why not.
+
+        Neighbours of one recording share the open file.
+        """
         for uri, spans in groupby(utterances, key=lambda utterance: utterance.uri):
             try:
-                recording = open_recording(resolve(uri, self.base))
+                recording = open_recording(resolve(uri, self.base), self.access)
             except AudioError as error:
-                yield from ((utterance, error) for utterance in spans)
+                yield from ((utterance, None, error) for utterance in spans)
                 continue
             with recording:
                 for utterance in spans:
                     try:
-                        yield utterance, self._read(recording, utterance)
+                        yield utterance, recording.version, self._read(recording, utterance)
                     except AudioError as error:
-                        yield utterance, error
+                        yield utterance, recording.version, error
 
     def _read(self, recording: Recording, utterance: Utterance) -> np.ndarray:
         return recording.read(*utterance.span, utterance.channel, self.max_seconds, self.segments.sample_rate)

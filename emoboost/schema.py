@@ -41,6 +41,11 @@ COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
         "one column a class: the mean over the utterance's segments; they sum to 1",
     ),
     ("n_segments", pa.int32(), "3-second segments averaged; 0 on error"),
+    (
+        "audio_version",
+        pa.string(),
+        "what tells a changed recording: a store's etag, else its size in bytes; null when it could not be opened",
+    ),
 )
 """Name, type and meaning, in order. `prob_<class>` stands for one column a class."""
 
@@ -56,6 +61,8 @@ class Outcome:
     n_segments: int = 0
     error_type: AudioErrorType | None = None
     error_message: str | None = None
+    version: str | None = None
+    """Of the recording; see `Source.version`."""
 
     @property
     def status(self) -> Status:
@@ -150,6 +157,7 @@ def labels_table(
         "label": where_ok(np.array(classes, dtype=object)[best]),
         "confidence": where_ok(probabilities[np.arange(len(outcomes)), best]),
         "n_segments": [outcome.n_segments for outcome in outcomes],
+        "audio_version": [outcome.version for outcome in outcomes],
     }
     values |= {probability_column(name): where_ok(probabilities[:, i]) for i, name in enumerate(classes)}
     schema = labels_schema(classes, planned.select(list(carried)).schema).with_metadata(dict(metadata))

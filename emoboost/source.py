@@ -8,7 +8,9 @@ import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from emoboost.access import Access
 from emoboost.errors import AudioError, AudioErrorType
+from emoboost.remote import open_remote
 from emoboost.storage import is_url
 
 _KINDS = (
@@ -34,6 +36,8 @@ class Source:
         try:
             self.size = file.seek(0, io.SEEK_END)
             """Bytes."""
+            self.version: str = getattr(file, "version", f"size={self.size}")
+            """Another one when the content is another: a store's etag, else the size."""
             file.seek(0)
         except BaseException:
             file.close()
@@ -74,7 +78,7 @@ class Source:
             self._file.close()
 
 
-def open_source(location: str) -> Source:
+def open_source(location: str, access: Access) -> Source:
     """Open a local path or any fsspec URL for reading.
 
     Only regular files are opened: a folder, pipe or device is refused at once, without waiting for a writer.
@@ -83,14 +87,9 @@ def open_source(location: str) -> Source:
         AudioError: `unreadable`, this is something else than a file.
         Exception: whatever the operating system or the store says; `audio_errors` gives it a type.
     """
-    path = location
-    if is_url(location):
-        import fsspec
-        from fsspec.implementations.local import LocalFileSystem
-
-        filesystem, path = fsspec.core.url_to_fs(location)
-        if not isinstance(filesystem, LocalFileSystem):
-            return Source(filesystem.open(path, "rb"), is_local=False)
+    path = location.removeprefix("file://")
+    if is_url(path):
+        return Source(open_remote(path, access), is_local=False)
     # Non-blocking, because the plain open of a pipe waits for a writer. It means nothing for a regular file.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emoboost.access import Access
 from emoboost.audio import open_recording, resolve
 from emoboost.augment import audio_hash
 from emoboost.corpus import Corpus
@@ -39,7 +40,7 @@ def survey(corpus: Corpus, sample_rate: int) -> Survey:
 
     def look(place: str, utterance: Utterance) -> tuple[str, float]:
         try:
-            with open_recording(resolve(utterance.uri, corpus.base)) as recording:
+            with open_recording(resolve(utterance.uri, corpus.base), Access()) as recording:
                 waveform = recording.read(*utterance.span, utterance.channel, MAX_SECONDS, sample_rate)
         except AudioError as error:
             raise ManifestError(f"{place}: {error.message}; correct or remove that row") from error

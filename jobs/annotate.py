@@ -4,7 +4,7 @@ plan -> prepare (CPU tasks: decode, segment, features) -> label (network actors,
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from cluster.resources import Layout
+from emoboost.access import Access
 from emoboost.checkpoint import find_model
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
 from emoboost.summary import Summary, summarise
@@ -34,6 +35,7 @@ class AnnotateOptions:
     limit: int | None = None
     max_duration: float = MAX_SECONDS
     ray_address: str | None = None
+    access: Access = field(default_factory=Access)
 
 
 def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, float]:
@@ -62,7 +64,7 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, float]:
             layout = cluster.layout
             say(f"Running on {cluster.describe()}: {layout.describe()}")
             say(f"Output: {ledger.folder.display}")
-            prepare = PrepareWork(ledger, model.config, options.max_duration, np.array(missing))
+            prepare = PrepareWork(ledger, model.config, options.max_duration, options.access, np.array(missing))
             network = NetworkWork(ledger, model.reference, layout.device, options.precision)
             labelled = label_shards(prepare, network, layout)
     summary = summarise(ledger)

@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emoboost.access import Access
 from emoboost.audio import probe
 from emoboost.corpora import IMPORTERS, CorpusRow, Imported, LeftOut
 from emoboost.corpus import read_corpus
@@ -118,7 +119,7 @@ def _table_of(rows: Sequence[CorpusRow]) -> "DataFrame":
 def _duration(row: CorpusRow) -> float | None:
     """Seconds of the utterance; None when neither the row nor the recording's header says where it ends."""
     try:
-        recorded = probe(row.path).duration
+        recorded = probe(row.path, Access()).duration
     except AudioError as error:
         raise ManifestError(f"{error.message}; mend or remove that recording") from error
     end = recorded if row.end is None else row.end

@@ -1,6 +1,7 @@
 """From what the user typed to a ledger that can be worked on: everything that must be right before Ray starts."""
 
 import dataclasses
+import functools
 import sys
 import tempfile
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.connect import refuse_unreachable
+from emoboost.access import Access
 from emoboost.audio import probe
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.errors import AudioError, UsageError
@@ -60,10 +62,10 @@ def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: P
         default_channel=parse_channel(options.channel),
         limit=options.limit,
         reserved=is_reserved,
-        probe=duration_of,
+        probe=functools.partial(duration_of, access=options.access),
         progress=_PlanningProgress(),
     )
-    check_recordings(a_few(plan, planned), plan.base, channel_chosen=options.channel is not None)
+    check_recordings(a_few(plan, planned), plan.base, options.access, channel_chosen=options.channel is not None)
     return plan
 
 
@@ -103,6 +105,9 @@ def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, obj
         "channel": "mix" if channel is None else channel,
         "limit": options.limit,
         "max_duration": options.max_duration,
+        "max_bytes": options.access.max_bytes,
+        "max_channels": options.access.max_channels,
+        "max_sample_rate": options.access.max_sample_rate,
     }
 
 
@@ -141,12 +146,12 @@ def parse_channel(text: str | None) -> int | None:
     return int(text)
 
 
-def duration_of(location: str) -> float | None:
+def duration_of(location: str, access: Access) -> float | None:
     """Seconds of a local recording by its header; None when that cannot be told, or costs a request to a store."""
     if is_url(location):
         return None
     try:
-        return probe(location).duration
+        return probe(location, access).duration
     except AudioError:
         return None
 

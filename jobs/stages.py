@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from emoboost.access import Access
 from emoboost.config import ModelConfig
 from emoboost.importing import collector_paused
 from emoboost.ledger import METADATA_PREFIX, Ledger
@@ -27,6 +28,7 @@ OUTCOME_TYPE = pa.struct(
         ("n_segments", pa.int32()),
         ("error_type", pa.string()),
         ("error_message", pa.string()),
+        ("version", pa.string()),
     ]
 )
 
@@ -39,6 +41,8 @@ class PrepareWork:
     config: ModelConfig
     max_seconds: float
     """A longer utterance becomes an error row `too_long`."""
+    access: Access
+    """How recordings may be reached, and what they may hold."""
     shards: np.ndarray
     """(n,) the shards of this run, by position."""
 
@@ -60,7 +64,7 @@ def prepare_shard(rows: pa.Table, work: PrepareWork) -> pa.Table:
     shard = int(work.shards[position])
     with collector_paused():
         # Here and not in the driver, which would import librosa while Ray waits for it; again it takes 4 ms.
-        preparation = preparation_for(work.config, work.ledger.plan.base, work.max_seconds)
+        preparation = preparation_for(work.config, work.ledger.plan.base, work.max_seconds, work.access)
     prepared = preparation(utterances_of(work.ledger.shard_table(shard)))
     return to_row(shard, prepared)
 

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from bad_audio import MAX_SECONDS, RATE
 
+from emoboost.access import Access
 from emoboost.audio import open_recording
 from emoboost.errors import AudioError, AudioErrorType
 
@@ -28,7 +29,7 @@ def read(
     channel: int | None = None,
     max_seconds: float = MAX_SECONDS,
 ) -> np.ndarray:
-    with open_recording(str(location)) as recording:
+    with open_recording(str(location), Access()) as recording:
         return recording.read(start, end, channel, max_seconds)
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reading import CLIP, OTHER, REPOSITORY, read, refusal, samples_of, written
 
 from emoboost import audio
+from emoboost.access import Access
 from emoboost.audio import probe, resolve
 from emoboost.errors import FIXES, AudioErrorType
 
@@ -129,7 +130,7 @@ def test_less_than_one_sample_after_resampling(tmp_path: Path) -> None:
 
 
 def test_probe(difficult: dict[str, Difficult]) -> None:
-    header = probe(str(difficult["44_khz_stereo"].path))
+    header = probe(str(difficult["44_khz_stereo"].path), Access())
     assert (header.sample_rate, header.channels, header.frames) == (44_100, 2, 155_894)
     assert header.duration == 155_894 / 44_100
 
@@ -233,7 +234,7 @@ def test_the_example_is_real_speech_with_an_honest_column() -> None:
     letters = dict(zip("WLEAFNT", emotions, strict=True))
     for row in manifest.itertuples():
         name = Path(str(row.path)).stem
-        header = probe(resolve(str(row.path), str(REPOSITORY / "examples")))
+        header = probe(resolve(str(row.path), str(REPOSITORY / "examples")), Access())
         assert (header.sample_rate, header.channels) == (16_000, 1)
         if row.corpus == "emodb":
             assert header.duration == 2.0

@@ -7,6 +7,7 @@ import pytest
 from bad_audio import RATE
 from reading import CLIP, OTHER, samples_of, written
 
+from emoboost.access import Access
 from emoboost.audio import correlation_of_channels
 from emoboost.errors import AudioError
 
@@ -34,11 +35,11 @@ def test_a_call_is_told_from_one_scene(tmp_path: Path, speech: np.ndarray, call:
     other = samples_of(OTHER)
     left, right = call
     for echo in (0.0, 0.03, 0.1):
-        found = correlation_of_channels(two_channels(tmp_path, left + echo * right, right + echo * left))
+        found = correlation_of_channels(two_channels(tmp_path, left + echo * right, right + echo * left), Access())
         assert found is not None
         assert found < 0.1
     both_at_once = correlation_of_channels(
-        two_channels(tmp_path, np.resize(speech, 400_000), np.resize(other, 400_000))
+        two_channels(tmp_path, np.resize(speech, 400_000), np.resize(other, 400_000)), Access()
     )
     assert both_at_once is not None
     assert both_at_once < 0.3
@@ -46,11 +47,11 @@ def test_a_call_is_told_from_one_scene(tmp_path: Path, speech: np.ndarray, call:
 
 def test_one_scene_in_stereo(tmp_path: Path, call: tuple[np.ndarray, np.ndarray]) -> None:
     scene = call[0] + call[1]
-    assert correlation_of_channels(two_channels(tmp_path, scene, scene)) == pytest.approx(1.0, abs=1e-9)
-    assert correlation_of_channels(two_channels(tmp_path, scene, 0.2 * scene)) == pytest.approx(1.0, abs=1e-4)
-    assert correlation_of_channels(two_channels(tmp_path, scene, -scene)) == pytest.approx(1.0, abs=1e-4)
+    assert correlation_of_channels(two_channels(tmp_path, scene, scene), Access()) == pytest.approx(1.0, abs=1e-9)
+    assert correlation_of_channels(two_channels(tmp_path, scene, 0.2 * scene), Access()) == pytest.approx(1.0, abs=1e-4)
+    assert correlation_of_channels(two_channels(tmp_path, scene, -scene), Access()) == pytest.approx(1.0, abs=1e-4)
     # A microphone 3 m further away: 9 ms later.
-    delayed = correlation_of_channels(two_channels(tmp_path, scene, 0.5 * np.roll(scene, 144)))
+    delayed = correlation_of_channels(two_channels(tmp_path, scene, 0.5 * np.roll(scene, 144)), Access())
     assert delayed is not None
     assert delayed > 0.9
 
@@ -60,10 +61,12 @@ def test_no_question_without_two_voices(tmp_path: Path, call: tuple[np.ndarray, 
     noise = np.random.default_rng(6).standard_normal(len(left)).astype(np.float32)
     silence = np.zeros_like(left)
     for other in (silence, 0.02 * noise, 1e-3 * np.roll(left, 3 * RATE)):
-        assert correlation_of_channels(two_channels(tmp_path, left, other)) is None
-    assert correlation_of_channels(two_channels(tmp_path, silence, silence)) is None
-    assert correlation_of_channels(two_channels(tmp_path, left[: RATE - 1], left[RATE : 2 * RATE - 1])) is None
-    assert correlation_of_channels(str(CLIP)) is None
+        assert correlation_of_channels(two_channels(tmp_path, left, other), Access()) is None
+    assert correlation_of_channels(two_channels(tmp_path, silence, silence), Access()) is None
+    assert (
+        correlation_of_channels(two_channels(tmp_path, left[: RATE - 1], left[RATE : 2 * RATE - 1]), Access()) is None
+    )
+    assert correlation_of_channels(str(CLIP), Access()) is None
 
 
 def test_a_long_call_is_heard_at_three_places(tmp_path: Path, call: tuple[np.ndarray, np.ndarray]) -> None:
@@ -71,8 +74,8 @@ def test_a_long_call_is_heard_at_three_places(tmp_path: Path, call: tuple[np.nda
     left, right = call
     greeting = np.resize(left + right, 30 * RATE)
     path = two_channels(tmp_path, np.concatenate([greeting, left, left]), np.concatenate([greeting, right, right]))
-    beginning = correlation_of_channels(path, seconds=1_000.0)
-    three_places = correlation_of_channels(path)
+    beginning = correlation_of_channels(path, Access(), seconds=1_000.0)
+    three_places = correlation_of_channels(path, Access())
     assert beginning is not None
     assert three_places is not None
     assert three_places < 0.5
@@ -83,4 +86,4 @@ def test_a_broken_file_says_so(tmp_path: Path) -> None:
     path = tmp_path / "notes.wav"
     path.write_text("Anna: Guten Tag!")
     with pytest.raises(AudioError, match="holds text"):
-        correlation_of_channels(str(path))
+        correlation_of_channels(str(path), Access())

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import CLIP, read, refusal, samples_of, written
 
+from emoboost.access import Access
 from emoboost.audio import open_recording, probe
 from emoboost.errors import FIXES, AudioError, AudioErrorType
 
@@ -48,7 +49,7 @@ def test_spans_do_not_depend_on_those_read_before(
     # Five thousand frames a block instead of 2^18, so that a short recording has many.
     monkeypatch.setattr("emoboost.decoder.BLOCK_VALUES", 5_000)
     np.testing.assert_array_equal(read(encoded[name]), whole)
-    with open_recording(str(encoded[name])) as recording:
+    with open_recording(str(encoded[name]), Access()) as recording:
         for first in (30_000, 1, 90_000, 90_000, 12_345, 0, 104_000):
             span = recording.read(first / RATE, (first + 9_000) / RATE, None, MAX_SECONDS)
             np.testing.assert_array_equal(span, whole[first : first + 9_000])
@@ -74,7 +75,7 @@ def unknown_length(tmp_path: Path) -> Path:
 
 
 def test_flac_of_unknown_length(unknown_length: Path, speech: np.ndarray) -> None:
-    header = probe(str(unknown_length))
+    header = probe(str(unknown_length), Access())
     assert header.frames is None
     assert header.duration is None
     np.testing.assert_array_equal(read(unknown_length), speech)
@@ -94,7 +95,7 @@ def test_cut_recordings(container: str, tmp_path: Path, speech: np.ndarray) -> N
     path = written(tmp_path / "cut", speech, format=container, subtype=codec)
     whole = read(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with open_recording(str(path)) as recording:
+    with open_recording(str(path), Access()) as recording:
         for _ in range(2):
             with pytest.raises(AudioError, match=r"cut off between|its header promises 3\.5\d s") as caught:
                 recording.read(0.0, None, None, MAX_SECONDS)

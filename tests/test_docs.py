@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 import typer
 
+from emoboost.access import Access
 from emoboost.checkpoint import bundled_models, find_model
 from emoboost.defaults import MAX_SECONDS
 from emoboost.errors import FIXES, AudioErrorType, EmoboostError
@@ -298,7 +299,7 @@ def annotated(
     with contextlib.chdir(folder):
         options = AnnotateOptions(manifest=str(REPOSITORY / "examples/manifest.csv"))
         ledger = open_or_plan(options, bundled.folder)
-        work = PrepareWork(ledger, bundled.config, MAX_SECONDS, np.arange(ledger.plan.shards))
+        work = PrepareWork(ledger, bundled.config, MAX_SECONDS, Access(), np.arange(ledger.plan.shards))
         label = LabelShards(NetworkWork(ledger, str(bundled.folder.path), "cpu", "fp32"))
         for shard in range(ledger.plan.shards):
             label(prepare_shard(pa.table({"id": [shard]}), work))

@@ -14,6 +14,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emoboost.access import Access
 from emoboost.audio import probe
 from emoboost.errors import AudioError, ManifestError, OutputError
 from emoboost.manifest.columns import LENGTH
@@ -231,7 +232,7 @@ def test_a_shard_that_is_not_in_the_plan(tmp_path, shard):
 
 def duration(location: str) -> float | None:
     try:
-        return probe(location).duration
+        return probe(location, Access()).duration
     except AudioError:
         return None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from reading import REPOSITORY
 
+from emoboost.access import Access
 from emoboost.checkpoint import ModelFolder
 from emoboost.errors import EmoboostError, ManifestError, ModelError, OutputError, UsageError
 from emoboost.ledger import Ledger
@@ -96,7 +97,7 @@ class TestPlanning:
         ledger = open_or_plan(options(), tiny_model)
         assert ledger.plan.utterances == 16
         assert ledger.plan.unknown_lengths == 0
-        assert ledger.plan.known_seconds == pytest.approx(sum(duration_of(uri) or 0 for uri in uris(ledger)))
+        assert ledger.plan.known_seconds == pytest.approx(sum(duration_of(uri, Access()) or 0 for uri in uris(ledger)))
         assert ledger.plan.options == row_options(options(), tiny_model)
         assert ledger.plan.options["model"] == tiny_model.identity
         assert ledger.plan.carried.names == ["corpus", "speaker", "emotion", "seen_in_training"]
@@ -184,9 +185,9 @@ class TestPlanning:
         assert found[-1] == "899.wav"
 
     def test_durations(self, clips: list[Path], tmp_path: Path) -> None:
-        assert duration_of(str(clips[0])) == 2.0
-        assert duration_of(str(tmp_path / "missing.wav")) is None
-        assert duration_of("s3://bucket/a.wav") is None
+        assert duration_of(str(clips[0]), Access()) == 2.0
+        assert duration_of(str(tmp_path / "missing.wav"), Access()) is None
+        assert duration_of("s3://bucket/a.wav", Access()) is None
 
 
 def uris(ledger: Ledger) -> list[str]:

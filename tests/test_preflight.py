@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import samples_of
 
+from emoboost.access import Access
 from emoboost.errors import ManifestError, UsageError
 from emoboost.preflight import LOOKED_AT, check_recordings, spread
 from emoboost.utterance import Utterance
@@ -29,7 +30,7 @@ def test_spread(count: int, of: int) -> None:
 
 def check(*uris: object, base: Path | str = "", channel: int | None = None, channel_chosen: bool = False) -> None:
     utterances = [Utterance(str(number), str(uri), channel) for number, uri in enumerate(uris)]
-    check_recordings(utterances, str(base), channel_chosen=channel_chosen)
+    check_recordings(utterances, str(base), Access(), channel_chosen=channel_chosen)
 
 
 @pytest.fixture

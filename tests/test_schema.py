@@ -28,7 +28,7 @@ CARRIED = pa.schema(
     ]
 )
 ERROR = Outcome(error_type=AudioErrorType.TRUNCATED, error_message="b.wav: ends early")
-OUTCOMES = [Outcome(3.5, 2.5, 1), ERROR, Outcome(10.0, 10.0, 4)]
+OUTCOMES = [Outcome(3.5, 2.5, 1, version="size=7"), ERROR, Outcome(10.0, 10.0, 4)]
 PROBABILITIES = np.array([[0.75, 0.25], [0.0, 0.0], [0.125, 0.875]], np.float32)
 
 
@@ -60,7 +60,7 @@ def table(planned: pa.Table) -> pa.Table:
 
 def test_names_types_and_order() -> None:
     schema = labels_schema(CLASSES, CARRIED)
-    assert [(field.name, field.type) for field in schema][:14] == [
+    assert [(field.name, field.type) for field in schema][:15] == [
         ("utterance_id", pa.string()),
         ("uri", pa.string()),
         ("channel", pa.int32()),
@@ -75,8 +75,9 @@ def test_names_types_and_order() -> None:
         ("prob_anger", pa.float32()),
         ("prob_neutral", pa.float32()),
         ("n_segments", pa.int32()),
+        ("audio_version", pa.string()),
     ]
-    assert schema.names[14:] == CARRIED.names
+    assert schema.names[15:] == CARRIED.names
     assert all(meaning for _, _, meaning in COLUMNS)
 
 
@@ -86,7 +87,7 @@ def test_rows(table: pa.Table) -> None:
     assert rows[0] == {
         **{"utterance_id": "a", "uri": "a.wav", "channel": None, "start": 1.0, "end": 3.5, "duration": 2.5},
         **{"status": "ok", "error_type": None, "error_message": None, "label": "anger", "confidence": 0.75},
-        **{"prob_anger": 0.75, "prob_neutral": 0.25, "n_segments": 1},
+        **{"prob_anger": 0.75, "prob_neutral": 0.25, "n_segments": 1, "audio_version": "size=7"},
     }
     assert rows[2]["label"] == "neutral"
     assert rows[2]["end"] == 10.0
@@ -97,7 +98,7 @@ def test_an_error_row_has_its_reason_and_nulls(table: pa.Table) -> None:
     assert row == {
         **{"utterance_id": "b", "uri": "b.wav", "channel": 1, "start": 2.0, "end": 4.0, "duration": None},
         **{"status": "error", "error_type": "truncated", "error_message": "b.wav: ends early", "label": None},
-        **{"confidence": None, "prob_anger": None, "prob_neutral": None, "n_segments": 0},
+        **{"confidence": None, "prob_anger": None, "prob_neutral": None, "n_segments": 0, "audio_version": None},
     }
 
 

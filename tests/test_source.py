@@ -16,12 +16,15 @@ import pytest
 from bad_audio import PROTECTED, RATE, Difficult, obey_permissions
 from reading import CLIP, REPOSITORY, read, refusal, written
 
+from emoboost.access import Access
 from emoboost.audio import open_recording
 from emoboost.errors import AudioError, AudioErrorType
 
 
 def test_permission(difficult: dict[str, Difficult]) -> None:
-    program = "import sys; from emoboost.audio import probe; probe(sys.argv[1])"
+    program = (
+        "import sys; from emoboost.access import Access; from emoboost.audio import probe; probe(sys.argv[1], Access())"
+    )
     path = str(difficult[PROTECTED].path)
     run = subprocess.run(
         [*obey_permissions(), sys.executable, "-c", program, path],
@@ -137,7 +140,7 @@ def test_a_server_that_is_not_there(store: str) -> None:
 def test_a_store_that_fails_is_not_a_cut_recording(
     store: str, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with open_recording(store) as recording:
+    with open_recording(store, Access()) as recording:
         np.testing.assert_array_equal(recording.read(0.0, 1.0, None, 600.0), speech[:RATE])
         with monkeypatch.context() as patch:
             patch.setattr(_Store, "fails", True)

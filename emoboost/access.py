@@ -1,0 +1,32 @@
+"""Which recordings may be opened, how, and what they may hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """How recordings are reached; cheap to pickle. The defaults of the limits are met by no honest recording."""
+
+    root: str | None = None
+    """Folder that local recordings must lie in, links resolved; None is anywhere."""
+    http: bool = False
+    """Whether http:// and https:// may be opened."""
+    storage_options: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """What fsspec's file system of a store is made with; may hold secrets."""
+    retry_seconds: float = 60.0
+    """How long a store that fails in passing is asked again."""
+    max_bytes: int = 256 * GIB
+    """A larger file becomes an error row `too_large`."""
+    max_channels: int = 256
+    """More channels become an error row `unsupported_format`."""
+    max_sample_rate: int = 1_000_000
+    """Hz; more become an error row `unsupported_format`."""
+    max_decode_seconds: float = 300.0
+    """Seconds of time that reading one utterance may take; more become an error row `timeout`."""
+
+
+ANYWHERE = Access(http=True)
+"""For a recording that a person named on the command line or in a program."""
