@@ -31,6 +31,10 @@ class OutputError(UsageError):
     """The output folder cannot be written, or holds the result of another run."""
 
 
+class StorageStop(EmoboostError):  # noqa: N818 - it is no error of the program
+    """A store says that the set-up is wrong, or cannot be reached: the job stops and can be continued."""
+
+
 class AudioErrorType(StrEnum):
     """The closed list of reasons why an utterance has no label; `FIXES` says what to do about each."""
 

@@ -3,15 +3,20 @@
 OUTPUT/labels/part-<first 8 of plan hash>-<shard>.parquet    the result, and nothing else in this folder
 OUTPUT/_plan/plan.json                                       the plan, immutable; written after its tables
 OUTPUT/_plan/<first 8 of plan hash>-shards-*.parquet         its tables, one row group a shard
-OUTPUT/_tmp/  _logs/                                         temporaries of this file system, logs of runs
+OUTPUT/_history/<part>-<first 12 of its SHA-256>.parquet     parts that were replaced, or were found damaged
+OUTPUT/_kept/<part>.parquet                                  rows of a new output that need not be computed again
+OUTPUT/_runners/  _tmp/  _logs/                              who is at work, temporaries of this file system, logs
 OUTPUT/_SUCCESS.json                                         written last, with totals checked against the plan
 """
 
 import contextlib
+import dataclasses
+import hashlib
 import io
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -22,10 +27,13 @@ import pyarrow.parquet as pq
 
 from emoboost.errors import OutputError
 from emoboost.plan import LENGTH, PLAN_FILE, Plan, read_shard
+from emoboost.shards import shard_file
 from emoboost.storage import Folder
 
-LABELS, PLAN, LOGS, SUCCESS = "labels", "_plan", "_logs", "_SUCCESS.json"
+LABELS, PLAN, HISTORY, KEPT, LOGS, SUCCESS = "labels", "_plan", "_history", "_kept", "_logs", "_SUCCESS.json"
 METADATA_PREFIX = "emoboost."
+READERS = 8
+"""Parts read at a time; the time goes into waiting for the disk or the store."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +128,54 @@ class Ledger:
 
     def commit(self, shard: int, table: pa.Table) -> bool:
         """Publish a shard's part in one atomic step; False when another writer was first, which is as good."""
-        buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
-        return self.folder.publish(self.part_name(shard), buffer.getvalue())
+        return self.folder.publish(self.part_name(shard), _parquet(table))
+
+    def replace(self, shard: int, table: pa.Table) -> None:
+        """Put another part in the place of a shard's, in one atomic step; the old one is kept in `_history/`."""
+        self._keep_for_history(self.part_name(shard))
+        self.folder.replace(self.part_name(shard), _parquet(table))
+
+    def set_damaged_aside(self) -> dict[int, str]:
+        """Move parts that cannot be read, or have another number of rows than planned, into `_history/`.
+
+        Nothing that this package does leaves such a part; disks, mounts and people can.
+
+        Returns:
+            Shard -> what was found.
+        """
+        sizes, finished = self.shard_sizes(), sorted(self.finished())
+        with ThreadPoolExecutor(READERS) as threads:
+            found = list(threads.map(lambda shard: self._damage(shard, sizes[shard]), finished))
+        damaged = {shard: damage for shard, damage in zip(finished, found, strict=True) if damage is not None}
+        for shard in damaged:
+            self._keep_for_history(self.part_name(shard))
+            self.folder.remove(self.part_name(shard))
+        return damaged
+
+    def shard_sizes(self) -> list[int]:
+        """Utterances of every shard, by the footers of the plan's tables."""
+        sizes: list[int] = []
+        for first in range(0, self.plan.shards, self.plan.shards_per_file):
+            with self._open_plan_file(shard_file(first, self.plan.shards_per_file)[0]) as file:
+                footer = pq.ParquetFile(file).metadata
+            sizes += [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+        return sizes
+
+    def keep(self, shard: int, rows: pa.Table) -> None:
+        """Store rows of a shard that need not be computed again."""
+        self.folder.replace(self._kept_name(shard), _parquet(rows))
+
+    def kept(self, shard: int) -> pa.Table | None:
+        """What `keep` stored."""
+        try:
+            with self.folder.open(self._kept_name(shard)) as file:
+                return pq.ParquetFile(file).read(use_threads=False)
+        except FileNotFoundError:
+            return None
+
+    def owned_by(self, runner: str) -> Self:
+        """The same, writing temporary files in the name of a runner."""
+        return dataclasses.replace(self, folder=dataclasses.replace(self.folder, owner=runner))
 
     def read_part(self, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one finished shard."""
@@ -139,11 +192,33 @@ class Ledger:
         """Remove the success marker of an output that lacks parts."""
         self.folder.remove(SUCCESS)
 
+    def _kept_name(self, shard: int) -> str:
+        return self.part_name(shard).replace(LABELS, KEPT, 1)
+
+    def _keep_for_history(self, name: str) -> None:
+        content = self.folder.read(name)
+        stem = name.rsplit("/", 1)[-1].removesuffix(".parquet")
+        self.folder.publish(f"{HISTORY}/{stem}-{hashlib.sha256(content).hexdigest()[:12]}.parquet", content)
+
+    def _damage(self, shard: int, rows: int) -> str | None:
+        try:
+            with self.folder.open(self.part_name(shard)) as file:
+                found = pq.ParquetFile(file).metadata.num_rows
+        except pa.ArrowException as error:
+            return f"cannot be read ({str(error).splitlines()[0]})"
+        return None if found == rows else f"has {found} rows, the plan gives this shard {rows}"
+
     @contextlib.contextmanager
     def _open_plan_file(self, name: str) -> Iterator[IO[bytes]]:
         path = self.plan_name(name)
         with _readable(self.folder, path, "choose a new folder with --output"), self.folder.open(path) as file:
             yield file
+
+
+def _parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
+    return buffer.getvalue()
 
 
 @contextlib.contextmanager

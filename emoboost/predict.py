@@ -1,6 +1,6 @@
 """The network half of annotation: inputs to probabilities to labels; and both halves together for single files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
 from emoboost.errors import AudioErrorType
 from emoboost.features import FeatureExtractor
 from emoboost.importing import collector_paused
-from emoboost.prepare import Preparation, Prepared
+from emoboost.prepare import Preparation, Prepared, regrouped
 from emoboost.schema import Outcome
 from emoboost.utterance import Utterance
 
@@ -89,10 +89,42 @@ class EmotionModel:
         ):
             for start in range(0, len(valid), sub_batch):
                 rows = slice(start, start + sub_batch)
-                tensors = {name: self._tensor(values[rows]).float() for name, values in inputs.items()}
-                logits = self.network(tensors, self._tensor(valid[rows])).logits.float()
-                batches.append((logits / self.config.temperature).softmax(1).cpu().numpy())
+                batches += self._batch({name: values[rows] for name, values in inputs.items()}, valid[rows])
         return np.concatenate(batches)
+
+    def _batch(self, inputs: Mapping[str, np.ndarray], valid: np.ndarray) -> list[np.ndarray]:
+        """Softmax of some segments, in halves when the device's memory is too small for all of them."""
+        import torch
+
+        try:
+            tensors = {name: self._tensor(values).float() for name, values in inputs.items()}
+            logits = self.network(tensors, self._tensor(valid)).logits.float()
+            return [(logits / self.config.temperature).softmax(1).cpu().numpy()]
+        except torch.OutOfMemoryError as error:
+            half = len(valid) // 2
+            if not half:
+                raise MemoryError(str(error).splitlines()[0]) from error
+        torch.cuda.empty_cache()
+        halves = (slice(None, half), slice(half, None))
+        parts = [self._batch({name: values[rows] for name, values in inputs.items()}, valid[rows]) for rows in halves]
+        return [rows for part in parts for rows in part]
+
+    def probabilities_of(self, pieces: Iterable[Prepared]) -> tuple[tuple[Outcome, ...], np.ndarray]:
+        """The same for a shard that comes in pieces, of which only a few segments are in memory at a time.
+
+        Returns:
+            The outcomes of all pieces, and the bits that `utterance_probabilities` gives for them as one.
+        """
+        outcomes: list[Outcome] = []
+
+        def noted() -> Iterator[Prepared]:
+            for piece in pieces:
+                outcomes.extend(piece.outcomes)
+                yield piece
+
+        batches = [np.zeros((0, len(self.classes)), np.float32)]
+        batches += [self.segment_probabilities(inputs, valid) for inputs, valid in regrouped(noted(), SUB_BATCH)]
+        return tuple(outcomes), mean_of_segments(np.concatenate(batches), outcomes)
 
     def utterance_probabilities(self, prepared: Prepared) -> np.ndarray:
         """Mean of each utterance's segments (paper, Input): (utterances, classes) float32; zeros on error."""

@@ -4,7 +4,7 @@ What cannot be read becomes an outcome with an error and contributes no segment,
 its neighbours.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -48,12 +48,24 @@ class Preparation:
     access: Access
     """How recordings may be reached, and what they may hold."""
 
-    def __call__(self, utterances: Sequence[Utterance], changes: Sequence[Augmentation] | None = None) -> Prepared:
+    def __call__(
+        self,
+        utterances: Sequence[Utterance],
+        changes: Sequence[Augmentation] | None = None,
+        *,
+        before: Callable[[], None] = lambda: None,
+        most_segments: int | None = None,
+    ) -> Prepared:
         """Decode, segment and extract features; the order of utterances is kept.
 
         Args:
             utterances: one that occurs several times in a row is decoded as often.
             changes: for each utterance what is done to its samples; None leaves all as they are.
+            before: called before each utterance is read.
+            most_segments: more than the memory is there for.
+
+        Raises:
+            MemoryError: the utterances have more segments than that.
         """
         outcomes: list[Outcome] = []
         inputs: dict[str, list[np.ndarray]] = {name: [] for name in self.extractor.inputs}
@@ -62,7 +74,7 @@ class Preparation:
         no_segment = np.zeros((0, self.segments.samples), np.float32)
         nothing = self.extractor(no_segment, no_segment, np.zeros(0, np.int32))
         each_change = [Augmentation()] * len(utterances) if changes is None else changes
-        for (utterance, version, samples), change in zip(self._waveforms(utterances), each_change, strict=True):
+        for (utterance, version, samples), change in zip(self._waveforms(utterances, before), each_change, strict=True):
             if isinstance(samples, AudioError):
                 outcomes.append(Outcome(error_type=samples.type, error_message=samples.message, version=version))
                 continue
@@ -72,6 +84,8 @@ class Preparation:
                 inputs[name].append(values)
             valid.append(cut.valid)
             starts.append(cut.starts)
+            if most_segments is not None and sum(map(len, starts)) > most_segments:
+                raise MemoryError(f"more than {most_segments} segments")
             seconds = len(waveform) / self.segments.sample_rate
             outcomes.append(Outcome(utterance.start + seconds, seconds, len(cut.valid), version=version))
         return Prepared(
@@ -82,13 +96,14 @@ class Preparation:
         )
 
     def _waveforms(
-        self, utterances: Sequence[Utterance]
+        self, utterances: Sequence[Utterance], before: Callable[[], None]
     ) -> Iterator[tuple[Utterance, str | None, np.ndarray | AudioError]]:
         """Each utterance, its recording's version, and its samples or the reason why not.
 
         Neighbours of one recording share the open file.
         """
         for uri, spans in groupby(utterances, key=lambda utterance: utterance.uri):
+            before()
             try:
                 recording = open_recording(resolve(uri, self.base), self.access)
             except AudioError as error:
@@ -96,6 +111,7 @@ class Preparation:
                 continue
             with recording:
                 for utterance in spans:
+                    before()
                     try:
                         yield utterance, recording.version, self._read(recording, utterance)
                     except AudioError as error:
@@ -103,6 +119,27 @@ class Preparation:
 
     def _read(self, recording: Recording, utterance: Utterance) -> np.ndarray:
         return recording.read(*utterance.span, utterance.channel, self.max_seconds, self.segments.sample_rate)
+
+
+def regrouped(prepared: Iterable[Prepared], size: int) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+    """The segments of several pieces in groups of `size`, as if the pieces were one; the last group may be smaller.
+
+    Yields:
+        Inputs and valid samples of one group, as in `Prepared`.
+    """
+    inputs: dict[str, np.ndarray] = {}
+    valid = np.zeros(0, np.int32)
+    for piece in prepared:
+        inputs = {
+            name: _join([inputs[name], values] if len(valid) else [values], values)
+            for name, values in piece.inputs.items()
+        }
+        valid = np.concatenate([valid, piece.valid])
+        while len(valid) >= size:
+            yield {name: values[:size] for name, values in inputs.items()}, valid[:size]
+            inputs, valid = {name: values[size:] for name, values in inputs.items()}, valid[size:]
+    if len(valid):
+        yield inputs, valid
 
 
 def _join(parts: list[np.ndarray], empty: np.ndarray) -> np.ndarray:

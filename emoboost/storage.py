@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self, cast
 
+from emoboost.atomic import publish_whole, replace_whole
 from emoboost.errors import OutputError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Folder:
     """Absolute local path, or URL with scheme."""
     display: str
     """As the user wrote it."""
+    owner: str = ""
+    """Who writes: the beginning of the names of temporary files, by which others know whose they are."""
 
     @classmethod
     def at(cls, location: str | Path) -> Self:
@@ -123,7 +126,7 @@ class Folder:
     def publish(self, name: str, content: bytes) -> bool:
         """Write a file that is never overwritten. True when this call made it, False when it was there already."""
         if self.is_local:
-            return self._publish_local(name, content)
+            return publish_whole(Path(self.path(name)), content, self._temporary(name))
         try:
             self.filesystem.pipe_file(self.path(name), content, mode="create")
         except FileExistsError:
@@ -137,45 +140,21 @@ class Folder:
     def replace(self, name: str, content: bytes) -> None:
         """Write a file in one atomic step, whether or not it was there."""
         if self.is_local:
-            target = Path(self.path(name))
-            temporary = self._write_temporary(target, content)
-            temporary.replace(target)
-            sync_folder(target.parent)
+            replace_whole(Path(self.path(name)), content, self._temporary(name))
         else:
             self.filesystem.pipe_file(self.path(name), content)
 
-    def _publish_local(self, name: str, content: bytes) -> bool:
-        target = Path(self.path(name))
-        if target.exists():
-            return False
-        temporary = self._write_temporary(target, content)
+    def modified(self, name: str) -> float | None:
+        """When a file was last written, in seconds of its store's clock; None when it is gone."""
         try:
-            os.link(temporary, target)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-                raise
-            # No hard links here (exFAT, some FUSE and SMB mounts): the later of two equal writers wins.
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(target.parent)
-        return True
+            found: float = self.filesystem.modified(self.path(name)).timestamp()
+        except FileNotFoundError:
+            return None
+        return found
 
-    def _write_temporary(self, target: Path, content: bytes) -> Path:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(self.path(f"{TEMPORARY}/{target.name}.{uuid.uuid4().hex}"))
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        return temporary
+    def _temporary(self, name: str) -> Path:
+        owner = f"{self.owner}." if self.owner else ""
+        return Path(self.path(f"{TEMPORARY}/{owner}{name.rsplit('/', 1)[-1]}.{uuid.uuid4().hex}"))
 
     def _write(self, name: str, content: bytes) -> None:
         if self.is_local:
@@ -193,12 +172,3 @@ def is_url(text: str) -> bool:
     """Whether this names a place by scheme (`s3://…`) rather than by path; `file://` counts as a URL."""
     scheme, separator, _ = text.partition("://")
     return bool(separator) and scheme.replace("+", "").isalnum()
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk, so that a new name survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from s3_server import S3
 
+from emoboost.atomic import sync_folder
 from emoboost.errors import OutputError
-from emoboost.storage import TEMPORARY, Folder, is_url, sync_folder
+from emoboost.storage import TEMPORARY, Folder, is_url
 
 WRITERS = 8
 BIG = 1_000_000
