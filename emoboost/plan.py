@@ -8,8 +8,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +44,6 @@ PLAN_FILE = "plan.json"
 FORMAT = 1
 INDEX = "plan_index"
 """Our column with the number of the row in the manifest, named so that a manifest's own `index` keeps its name."""
-PROBES = 8
-"""Headers read at a time; the time goes into waiting for the disk or the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +132,7 @@ def make_plan(
     default_channel: int | None = None,
     limit: int | None = None,
     reserved: Callable[[str], bool] = lambda name: False,
-    probe: Callable[[str], float | None] | None = None,
+    probe: Callable[[Sequence[str]], Sequence[float | None]] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Plan:
     """Check a manifest and cut it into shards, in one pass and bounded memory (8 bytes an utterance).
@@ -150,8 +147,8 @@ def make_plan(
         default_channel: of rows that name none; None is the mean of all channels.
         limit: plan only the first so many rows.
         reserved: whether a column's name belongs to the output.
-        probe: seconds of the recording at a location as `audio.resolve` gives it, None when it cannot be told; must
-            not raise. Called from threads, and only where the manifest tells no length.
+        probe: seconds of the recordings at locations as `audio.resolve` gives them, None where it cannot be told;
+            must not raise. Asked only where the manifest tells no length.
         progress: called with the number of utterances planned so far.
 
     Raises:
@@ -167,10 +164,10 @@ def make_plan(
     identity = opened.source.digest()
     types = TextTypes(opened.columns.carried if opened.source.is_text else ())
     known_seconds, unknown_lengths = 0.0, 0
-    with ShardWriter(folder, LENGTH) as writer, ThreadPoolExecutor(PROBES) as threads:
+    with ShardWriter(folder, LENGTH) as writer:
         for table in opened.utterances():
             types.see(table)
-            planned = _planned(table, writer.utterances, _lengths(table, opened.source.base, probe, threads))
+            planned = _planned(table, writer.utterances, _lengths(table, opened.source.base, probe))
             known_seconds += pc.sum(planned[LENGTH]).as_py() or 0.0
             unknown_lengths += planned[LENGTH].null_count
             writer.add(planned)
@@ -235,7 +232,7 @@ def _planned(table: pa.Table, first: int, lengths: pa.Array) -> pa.Table:
 
 
 def _lengths(
-    table: pa.Table, base: str, probe: Callable[[str], float | None] | None, threads: ThreadPoolExecutor
+    table: pa.Table, base: str, probe: Callable[[Sequence[str]], Sequence[float | None]] | None
 ) -> pa.ChunkedArray | pa.Array:
     """(n,) float64 seconds of each utterance, from the manifest or else from the recordings' headers."""
     told = table[LENGTH]
@@ -244,7 +241,7 @@ def _lengths(
     unknown = np.flatnonzero(np.asarray(pc.is_null(told)))
     uris = table["uri"].take(unknown).to_pylist()
     distinct = list(dict.fromkeys(uris))
-    durations = dict(zip(distinct, threads.map(lambda uri: probe(resolve(uri, base)), distinct), strict=True))
+    durations = dict(zip(distinct, probe([resolve(uri, base) for uri in distinct]), strict=True))
     found = np.array([durations[uri] for uri in uris], np.float64)
     rest = np.maximum(found - np.asarray(table["start"])[unknown], 0.0)
     lengths = np.asarray(pc.fill_null(told, math.nan)).copy()

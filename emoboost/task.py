@@ -30,6 +30,12 @@ class Task:
         chosen = pa.array([error.value for error in self.again], pa.string())
         return part.filter(pc.invert(pc.is_in(part["error_type"], chosen)))
 
+    def size(self, shards: Sequence[int]) -> tuple[int, float | None]:
+        """Utterances to compute in these shards, and their seconds of audio where all are known."""
+        if self.again is None:
+            return self.ledger.remaining(shards)
+        return sum(len(without(self.ledger.shard_table(shard), self.kept(shard))) for shard in shards), None
+
     def publish(self, shard: int, rows: pa.Table) -> None:
         """Put a shard's rows into the output; of several attempts at a shard without a part the first wins."""
         if self.again is None:

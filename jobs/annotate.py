@@ -1,26 +1,23 @@
 """`emoboost-batch annotate`: label every utterance of a manifest.
 
-plan -> prepare (CPU tasks: decode, segment, features) -> label (network actors, publish one part a shard)
+plan -> passes: prepare (CPU tasks: decode, segment, features) -> label (network actors, publish one part a shard)
 """
 
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
-from cluster.resources import Layout
 from emoboost.access import Access
 from emoboost.checkpoint import find_model
-from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
+from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
+from emoboost.ledger import HISTORY, Ledger
 from emoboost.summary import Summary, summarise
+from emoboost.task import Task
 from jobs.console import say
-from jobs.pipeline import stream
+from jobs.passes import Done, Job, complete
 from jobs.planning import open_or_plan
-from jobs.progress import progress
-from jobs.stages import LabelShards, NetworkWork, PrepareWork, prepare_shard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +33,14 @@ class AnnotateOptions:
     max_duration: float = MAX_SECONDS
     ray_address: str | None = None
     access: Access = field(default_factory=Access)
+    stop_at: float = STOP_AT
 
 
-def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, float]:
+def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
     """Complete the output of these options.
 
     Returns:
-        What the output holds, and the seconds of audio that this call labelled.
+        What the output holds, and what this call did.
 
     Args:
         options: what the user chose.
@@ -57,25 +55,30 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, float]:
     refuse_unreachable(options.ray_address)
     with quiet(Path(os.devnull)):  # decoders complain about damaged recordings
         ledger = open_or_plan(options, model)
-    labelled = 0.0
+    done = Done()
+    say_what_is_damaged(ledger)
     if missing := ledger.missing():
         ledger.withdraw_success()
         with quiet(log), connected(options.ray_address) as cluster:
-            layout = cluster.layout
-            say(f"Running on {cluster.describe()}: {layout.describe()}")
+            say(f"Running on {cluster.describe()}: {cluster.layout.describe()}")
             say(f"Output: {ledger.folder.display}")
-            prepare = PrepareWork(ledger, model.config, options.max_duration, options.access, np.array(missing))
-            network = NetworkWork(ledger, model.reference, layout.device, options.precision)
-            labelled = label_shards(prepare, network, layout)
+            job = Job(
+                task=Task(ledger),
+                config=model.config,
+                model=model.reference,
+                precision=options.precision,
+                max_seconds=options.max_duration,
+                access=options.access,
+                storm_share=options.stop_at,
+            )
+            done = complete(job, missing, cluster.layout)
     summary = summarise(ledger)
     if summary.complete:
         ledger.succeed(summary.to_dict())
-    return summary, labelled
+    return summary, done
 
 
-def label_shards(prepare: PrepareWork, network: NetworkWork, layout: Layout) -> float:
-    """The pipeline: publish the part of every shard in `prepare.shards`; returns the seconds of audio labelled."""
-    with progress(*network.ledger.remaining(prepare.shards.tolist())) as running:
-        for counts in stream(len(prepare.shards), prepare_shard, prepare, LabelShards, network, layout):
-            running.add(**counts)
-        return running.seconds
+def say_what_is_damaged(ledger: Ledger) -> None:
+    """Put damaged parts aside, so that they are made again, and say so."""
+    for shard, damage in ledger.set_damaged_aside().items():
+        say(f"{ledger.part_name(shard)} {damage}: kept in {HISTORY}/, and made again")

@@ -1,22 +1,14 @@
 """`annotate` as a command: run it, print what it gave, choose the exit code."""
 
-import contextlib
 import json
-import tempfile
 import time
-import traceback
-from datetime import UTC, datetime
-from pathlib import Path
 
 from emoboost.checkpoint import find_model
-from emoboost.errors import EmoboostError, UsageError
-from emoboost.ledger import LOGS
+from emoboost.errors import UsageError
 from emoboost.storage import Folder
-from emoboost.summary import Summary
 from jobs.annotate import AnnotateOptions, annotate
-from jobs.console import say, summary_text
+from jobs.conclusion import concluded, explained, log_file
 from jobs.exits import Exit
-from jobs.failures import reason_of
 from jobs.planning import describe_plan, output_of
 
 
@@ -37,46 +29,9 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
         print(json.dumps(facts) if as_json else "\n".join(f"{name:<20} {value}" for name, value in facts.items()))
         return Exit.COMPLETE
     started = time.monotonic()
-    log = log_file(Folder.at(output_of(options)))
-    try:
-        summary, labelled = annotate(options, log)
-    except Exception as error:
-        if isinstance(error, EmoboostError) and not hasattr(error, "cause"):  # Ray's own exceptions hold a cause
-            raise
-        with contextlib.suppress(OSError):  # the disk may be full
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("a", encoding="utf-8") as file:
-                traceback.print_exc(file=file)
-        raise EmoboostError(
-            f"{output_of(options)}: the job failed ({reason_of(error)})\n"
-            f"What is finished stays, the same command continues. Log: {_existing(log) or 'none could be written'}"
-        ) from error
+    log = log_file("annotate", Folder.at(output_of(options)))
+    with explained(output_of(options), log):
+        summary, done = annotate(options, log)
     seconds = time.monotonic() - started
-    if as_json:
-        print(json.dumps({**summary.to_dict(), "wall_seconds": round(seconds, 1), "log": _existing(log)}))
-    else:
-        card = find_model(options.model).config.training.get("summary", "provenance unknown")
-        print(summary_text(summary, labelled / seconds, _existing(log), str(card)))
-    if not summary.complete:
-        say("The same command continues.")
-    return exit_for(summary, max_errors)
-
-
-def exit_for(summary: Summary, max_errors: float) -> Exit:
-    """The exit code that this summary deserves."""
-    if not summary.complete:
-        return Exit.INCOMPLETE
-    errors = summary.counts.status.get("error", 0)
-    return Exit.ERRORS if errors > max_errors * summary.planned else Exit.COMPLETE
-
-
-def log_file(output: Folder) -> Path:
-    """Where this run's log goes: into a local output, else into a temporary folder; not made yet."""
-    name = f"annotate-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
-    if output.is_local:
-        return Path(output.path(LOGS)) / name
-    return Path(tempfile.gettempdir()) / f"emoboost-{name}"
-
-
-def _existing(log: Path) -> str | None:
-    return str(log) if log.exists() else None
+    card = find_model(options.model).config.training.get("summary", "provenance unknown")
+    return concluded(summary, done, seconds, str(card), log, max_errors=max_errors, as_json=as_json)

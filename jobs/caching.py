@@ -20,7 +20,8 @@ from emoboost.prepare import Prepared
 from emoboost.utterance import Utterance
 from jobs.pipeline import stream
 from jobs.progress import progress
-from jobs.stages import from_row, set_up_torch, to_row
+from jobs.rows import from_row, to_row
+from jobs.stages import set_up_torch
 
 PACK_ENTRIES = 48
 """Entries of a pack: about 25 MB with Whisper Base's three layers."""
@@ -106,7 +107,7 @@ class EncodePacks:
 
         Ray Data would wrap an error, and lose what is in it.
         """
-        number, prepared = from_row(rows)
+        number, prepared, _ = from_row(rows)
         failure = ""
         try:
             self._publish(self.work.packs[number], prepared)

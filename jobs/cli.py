@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
-from jobs.exits import run
+from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
+from jobs.exits import Exit, run
 from jobs.failures import RESUME
 
 app = typer.Typer(
@@ -32,6 +32,18 @@ Model = Annotated[str, typer.Option("--model", help="Name of a bundled model, or
 RayAddress = Annotated[
     str | None,
     typer.Option("--ray-address", help="Ray cluster to use. Default: RAY_ADDRESS, else this machine."),
+]
+MaxErrors = Annotated[
+    float, typer.Option("--max-errors", min=0, max=1, help="Share of error rows up to which the exit code is 0.")
+]
+StopAt = Annotated[
+    float,
+    typer.Option(
+        "--stop-at",
+        min=0.01,
+        max=1,
+        help="Share of utterances with one storage error that stops the job; 1: never.",
+    ),
 ]
 Cache = Annotated[
     Path | None,
@@ -118,10 +130,8 @@ def annotate(
     max_duration: Annotated[
         float, typer.Option("--max-duration", min=0.1, help="Longer utterances (seconds) become error rows.")
     ] = MAX_SECONDS,
-    max_errors: Annotated[
-        float,
-        typer.Option("--max-errors", min=0, max=1, help="Share of error rows up to which the exit code is 0."),
-    ] = 0.01,
+    max_errors: MaxErrors = 0.01,
+    stop_at: StopAt = STOP_AT,
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = Precision.FP32,
     ray_address: RayAddress = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, plan, write nothing.")] = False,
@@ -143,9 +153,53 @@ def annotate(
         channel=channel,
         limit=limit,
         max_duration=max_duration,
+        stop_at=stop_at,
         ray_address=ray_address,
     )
     run(lambda: annotate_command(options, max_errors=max_errors, dry_run=dry_run, as_json=json), debug=debug)
+
+
+@app.command()
+def retry(
+    output: Annotated[str, typer.Argument(help="An output of annotate.")],
+    errors: Annotated[bool, typer.Option("--errors", help="Try error rows again.")] = False,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--type", help="Only errors of this type; may be given several times.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="The model that made OUTPUT, if it is not a bundled one.")
+    ] = None,
+    max_errors: MaxErrors = 0.01,
+    stop_at: StopAt = STOP_AT,
+    ray_address: RayAddress = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Try rows of OUTPUT that have an error again, for example when files were mended or a store works again.
+
+    Parts are replaced one by one, each in one step; the old ones are kept in OUTPUT/_history.
+    """
+    from jobs.retry import RetryOptions, error_types
+    from jobs.retry_command import retry_command
+
+    def command() -> Exit:
+        types = error_types(kinds or [])
+        options = RetryOptions(output=output, types=types, model=model, stop_at=stop_at, ray_address=ray_address)
+        return retry_command(options, errors=errors, max_errors=max_errors, as_json=json)
+
+    run(command, debug=debug)
+
+
+@app.command()
+def status(
+    output: Annotated[str, typer.Argument(help="An output of annotate, finished or not.")],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show how far OUTPUT is and who works on it, from any machine that can read it."""
+    from jobs.status import status_command
+
+    run(lambda: status_command(output, as_json=json), debug=debug)
 
 
 @app.command()

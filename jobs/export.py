@@ -2,20 +2,15 @@
 
 from pathlib import Path
 
-from emoboost.errors import OutputError
 from emoboost.export import export
-from emoboost.ledger import Ledger
-from emoboost.storage import Folder
 from jobs.console import say
 from jobs.exits import Exit
+from jobs.outputs import ledger_of
 
 
 def export_command(output: str, kind: str, destination: Path | None) -> Exit:
     """Write the file and say where it is; an unfinished output gives what is there, and exit code 4."""
-    folder = Folder.at(output)
-    ledger = Ledger.open(folder) if folder.exists() else None
-    if ledger is None:
-        raise OutputError(f"{output}: not an output of annotate; give the folder that annotate wrote")
+    ledger = ledger_of(output)
     destination = destination or Path(f"{output.rstrip('/').rsplit('/', 1)[-1]}.{kind}")
     rows = export(ledger, kind, destination)
     print(f"{rows:,} rows in {destination}")

@@ -47,5 +47,34 @@ def stream(
         num_gpus=layout.network_gpus,
         memory=NETWORK_MEMORY,
     )
+    yield from _rows_of(done)
+
+
+def stream_alone(shards: int, network: type, work: tuple[Any, ...], layout: Layout) -> Iterator[dict[str, Any]]:
+    """The same with one stage, whose actors do all of the work of a shard.
+
+    Args:
+        shards: how many; the actors are given their numbers.
+        network: class of the actors: made with `work`, called with a one-row table that has the column `id`.
+        work: what every actor is told.
+        layout: how many actors the cluster holds.
+    """
+    import ray.data
+
+    numbers = ray.data.range(shards, override_num_blocks=shards)
+    done = numbers.map_batches(
+        network,
+        fn_constructor_args=work,
+        batch_size=1,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=min(layout.network_actors, shards), max_tasks_in_flight_per_actor=1),
+        num_cpus=layout.network_cpus,
+        num_gpus=layout.network_gpus,
+        memory=NETWORK_MEMORY,
+    )
+    yield from _rows_of(done)
+
+
+def _rows_of(done: Any) -> Iterator[dict[str, Any]]:
     for rows in done.iter_batches(batch_size=None, batch_format="pyarrow"):
         yield from rows.to_pylist()

@@ -1,7 +1,7 @@
 """From what the user typed to a ledger that can be worked on: everything that must be right before Ray starts."""
 
+import contextlib
 import dataclasses
-import functools
 import sys
 import tempfile
 import time
@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.connect import refuse_unreachable
-from emoboost.access import Access
-from emoboost.audio import probe
 from emoboost.checkpoint import ModelFolder, find_model
-from emoboost.errors import AudioError, UsageError
+from emoboost.child import Child, ChildEndedError
+from emoboost.errors import UsageError
+from emoboost.isolation import durations
 from emoboost.ledger import Ledger, refuse_other_plan
 from emoboost.manifest.kinds import open_source
 from emoboost.manifest.rows import LAST_CHANNEL
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
 from emoboost.preflight import check_recordings, spread
 from emoboost.schema import is_reserved
-from emoboost.storage import Folder, is_url
+from emoboost.storage import Folder
 from emoboost.utterance import Utterance
 from jobs.console import say
 
@@ -55,17 +55,21 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
 
 def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: Path) -> Plan:
     """Read the manifest once, write its plan into the local folder `planned`, and look at a few recordings."""
-    plan = make_plan(
-        options.manifest,
-        planned,
-        rows,
-        default_channel=parse_channel(options.channel),
-        limit=options.limit,
-        reserved=is_reserved,
-        probe=functools.partial(duration_of, access=options.access),
-        progress=_PlanningProgress(),
-    )
-    check_recordings(a_few(plan, planned), plan.base, options.access, channel_chosen=options.channel is not None)
+    with Child(options.access.max_decode_seconds) as child:
+        plan = make_plan(
+            options.manifest,
+            planned,
+            rows,
+            default_channel=parse_channel(options.channel),
+            limit=options.limit,
+            reserved=is_reserved,
+            probe=lambda locations: durations(locations, options.access, child),
+            progress=_PlanningProgress(),
+        )
+        chosen = options.channel is not None
+        # A recording that ends even the child will become an error row.
+        with contextlib.suppress(ChildEndedError):
+            child.ask(check_recordings, a_few(plan, planned), plan.base, options.access, channel_chosen=chosen)
     return plan
 
 
@@ -144,16 +148,6 @@ def parse_channel(text: str | None) -> int | None:
     if int(text) > LAST_CHANNEL:
         raise UsageError(f"--channel {text}: no recording has so many channels")
     return int(text)
-
-
-def duration_of(location: str, access: Access) -> float | None:
-    """Seconds of a local recording by its header; None when that cannot be told, or costs a request to a store."""
-    if is_url(location):
-        return None
-    try:
-        return probe(location, access).duration
-    except AudioError:
-        return None
 
 
 def a_few(plan: Plan, planned: Path) -> list[Utterance]:

@@ -1,76 +1,134 @@
-"""The two stages of annotation as Ray Data calls them: one row is one shard, from the first stage to the last.
+"""The stages of annotation as Ray Data calls them: one row is one shard, from the first stage to the last."""
 
-Between the stages a shard travels as one row of binary columns, which Ray stores without copying or regrouping: a
-retry of either stage repeats a whole shard, harmlessly.
-"""
-
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from emoboost.access import Access
+from emoboost.alarm import alarm
+from emoboost.attempts import Attempts
+from emoboost.child import Child
 from emoboost.config import ModelConfig
+from emoboost.errors import OutputError, StorageStop
 from emoboost.importing import collector_paused
-from emoboost.ledger import METADATA_PREFIX, Ledger
+from emoboost.isolation import prepared_alone
+from emoboost.ledger import METADATA_PREFIX
 from emoboost.plan import utterances_of
 from emoboost.predict import load_model, preparation_for
-from emoboost.prepare import Prepared
-from emoboost.schema import FORMAT_VERSION, Outcome, Status, labels_table
+from emoboost.prepare import Preparation
+from emoboost.schema import FORMAT_VERSION, Outcome, labels_table
+from emoboost.task import Task, joined, without
+from jobs.failures import reason_of
+from jobs.rows import EXCUSE, Excuse, counts_row, excuse_row, from_row, to_row
 
-SHARD, OUTCOMES, VALID, STARTS = "shard", "outcomes", "valid", "starts"
-INPUT = "input."
-OUTCOME_TYPE = pa.struct(
-    [
-        ("end", pa.float64()),
-        ("duration", pa.float64()),
-        ("n_segments", pa.int32()),
-        ("error_type", pa.string()),
-        ("error_message", pa.string()),
-        ("version", pa.string()),
-    ]
-)
+MOST_SEGMENTS = 1_500
+"""Segments that the features of one shard may have on their way between the stages, 0.3 GB: more than an hour of audio
+beside a usual shard. A larger shard is labelled piece by piece."""
+MAX_DEATHS = 2
+"""So many workers may die over a shard's network pass before it is left; a machine can lose one without a reason."""
 
 
 @dataclass(frozen=True)
 class PrepareWork:
-    """What every worker of the CPU stage is told."""
+    """What every worker that reads audio is told."""
 
-    ledger: Ledger
+    task: Task
     config: ModelConfig
     max_seconds: float
     """A longer utterance becomes an error row `too_long`."""
     access: Access
     """How recordings may be reached, and what they may hold."""
     shards: np.ndarray
-    """(n,) the shards of this run, by position."""
+    """(n,) the shards of this pass, by position."""
+    attempts: Attempts
+
+    def preparation(self) -> Preparation:
+        """How utterances are read."""
+        with collector_paused():
+            return preparation_for(self.config, self.task.ledger.plan.base, self.max_seconds, self.access)
 
 
 @dataclass(frozen=True)
 class NetworkWork:
     """What every network actor is told."""
 
-    ledger: Ledger
+    task: Task
     model: str
     """Name of a bundled model, or a model folder that every machine has at this path."""
     device: str
     precision: str
+    attempts: Attempts
 
 
 def prepare_shard(rows: pa.Table, work: PrepareWork) -> pa.Table:
-    """CPU stage: the position of a shard -> its segments as network inputs."""
+    """CPU stage: the position of a shard -> its segments as network inputs, or an excuse."""
     (position,) = rows["id"].to_pylist()
     shard = int(work.shards[position])
-    with collector_paused():
-        # Here and not in the driver, which would import librosa while Ray waits for it; again it takes 4 ms.
-        preparation = preparation_for(work.config, work.ledger.plan.base, work.max_seconds, work.access)
-    prepared = preparation(utterances_of(work.ledger.shard_table(shard)))
-    return to_row(shard, prepared)
+    limit = work.access.max_decode_seconds
+    with work.attempts.attempt(f"prepare-{shard}") as died, alarm(limit) as restart_alarm:
+        try:
+            if work.task.is_done(shard):
+                return excuse_row(shard, Excuse.DONE, "")
+            if died:
+                return excuse_row(shard, Excuse.CARE, "a worker died while it read this shard")
+            kept = work.task.kept(shard)
+            todo = without(work.task.ledger.shard_table(shard), kept)
+            # Made here and not in the driver, which would import librosa while Ray waits for it; again it takes 4 ms.
+            prepare = work.preparation()
+            prepared = prepare(utterances_of(todo), before=restart_alarm, most_segments=MOST_SEGMENTS)
+        except (StorageStop, OutputError) as error:
+            return excuse_row(shard, Excuse.STOP, str(error))
+        except Exception as error:
+            return excuse_row(shard, Excuse.CARE, reason_of(error))
+    return to_row(shard, prepared, kept)
 
 
 class LabelShards:
     """Network stage: a shard's inputs -> its part, published; one small row of counts comes back."""
+
+    def __init__(self, work: NetworkWork) -> None:
+        self.labeller = Labeller(work)
+
+    def __call__(self, rows: pa.Table) -> pa.Table:
+        """Label and publish; a shard that another attempt has published is not written again."""
+        if EXCUSE in rows.column_names:
+            return rows
+        shard, prepared, kept = from_row(rows)
+        return self.labeller.publish(
+            shard, kept, lambda: (prepared.outcomes, self.labeller.model.utterance_probabilities(prepared))
+        )
+
+
+class LabelWithCare:
+    """Both stages for shards over which something died: one recording at a time, read in a process of its own."""
+
+    def __init__(self, prepare: PrepareWork, network: NetworkWork) -> None:
+        self.work = prepare
+        self.labeller = Labeller(network)
+
+    def __call__(self, rows: pa.Table) -> pa.Table:
+        """The position of a shard -> its part, published, and a row of counts."""
+        (position,) = rows["id"].to_pylist()
+        shard, task = int(self.work.shards[position]), self.work.task
+        try:
+            if task.is_done(shard):
+                return excuse_row(shard, Excuse.DONE, "")
+            kept = task.kept(shard)
+            todo = without(task.ledger.shard_table(shard), kept)
+            preparation = self.work.preparation()
+            with Child(self.work.access.max_decode_seconds) as child:
+                pieces = (prepared_alone(preparation, utterance, child) for utterance in utterances_of(todo))
+                return self.labeller.publish(shard, kept, lambda: self.labeller.model.probabilities_of(pieces))
+        except (StorageStop, OutputError) as error:
+            return excuse_row(shard, Excuse.STOP, str(error))
+        except Exception as error:
+            return excuse_row(shard, Excuse.CARE, reason_of(error))
+
+
+class Labeller:
+    """A loaded model that publishes what it says."""
 
     def __init__(self, work: NetworkWork) -> None:
         set_up_torch(work.device)
@@ -78,24 +136,39 @@ class LabelShards:
         self.model = load_model(work.model, device=work.device, precision=work.precision)
         self.facts = run_facts(work, self.model.identity)
 
-    def __call__(self, rows: pa.Table) -> pa.Table:
-        """Label and publish; a shard that another attempt has published is not written again."""
-        shard, prepared = from_row(rows)
-        ledger = self.work.ledger
-        if not ledger.has(shard):
-            planned, carried = ledger.shard_table(shard), ledger.plan.carried.names
-            probabilities = self.model.utterance_probabilities(prepared)
-            ledger.commit(
-                shard,
-                labels_table(planned, prepared.outcomes, probabilities, self.model.classes, carried, self.facts),
-            )
-        ok = [outcome for outcome in prepared.outcomes if outcome.status is Status.OK]
-        counts = {
-            "utterances": len(prepared.outcomes),
-            "errors": len(prepared.outcomes) - len(ok),
-            "seconds": sum(outcome.duration or 0.0 for outcome in ok),
-        }
-        return pa.table({name: [value] for name, value in counts.items()})
+    def publish(
+        self, shard: int, kept: pa.Table | None, label: Callable[[], tuple[Sequence[Outcome], np.ndarray]]
+    ) -> pa.Table:
+        """Publish a shard and count it.
+
+        Args:
+            shard: its number.
+            kept: rows of it that are not computed again.
+            label: gives the outcomes of the others and their probabilities, (utterances, classes).
+
+        Returns:
+            A row of counts, or an excuse.
+        """
+        task = self.work.task
+        try:
+            with self.work.attempts.attempt(f"label-{shard}") as died:
+                if died >= MAX_DEATHS:
+                    return excuse_row(shard, Excuse.CARE, f"{died} workers died while they labelled this shard")
+                outcomes, probabilities = label()
+        except StorageStop as error:
+            return excuse_row(shard, Excuse.STOP, str(error))
+        except Exception as error:
+            return excuse_row(shard, Excuse.CARE, reason_of(error))
+        try:
+            planned, carried = task.ledger.shard_table(shard), task.ledger.plan.carried.names
+            computed = without(planned, kept)
+            rows = labels_table(computed, outcomes, probabilities, self.model.classes, carried, self.facts)
+            task.publish(shard, joined(planned, rows, kept))
+        except (StorageStop, OutputError) as error:
+            return excuse_row(shard, Excuse.STOP, str(error))
+        except OSError as error:
+            return excuse_row(shard, Excuse.STOP, f"{task.ledger.folder.display}: cannot be written ({error})")
+        return counts_row(shard, outcomes)
 
 
 def set_up_torch(device: str) -> None:
@@ -118,7 +191,7 @@ def run_facts(work: NetworkWork, identity: str) -> dict[str, str]:
 
     facts = {
         "format": FORMAT_VERSION,
-        "plan": work.ledger.plan.hash,
+        "plan": work.task.ledger.plan.hash,
         "model": identity,
         "device": torch.cuda.get_device_name() if work.device == "cuda" else platform.machine(),
         "precision": work.precision,
@@ -126,42 +199,3 @@ def run_facts(work: NetworkWork, identity: str) -> dict[str, str]:
         "transformers": transformers.__version__,
     }
     return {METADATA_PREFIX + name: value for name, value in facts.items()}
-
-
-def to_row(shard: int, prepared: Prepared) -> pa.Table:
-    """One shard as one row; arrays are wrapped, not copied."""
-    columns: dict[str, pa.Array] = {
-        SHARD: pa.array([shard]),
-        OUTCOMES: pa.array([[asdict(outcome) for outcome in prepared.outcomes]], pa.list_(OUTCOME_TYPE)),
-        VALID: _binary(pa.py_buffer(prepared.valid)),
-        STARTS: _binary(pa.py_buffer(prepared.starts)),
-    }
-    for name, values in prepared.inputs.items():
-        columns[f"{INPUT}{name}.{'x'.join(map(str, values.shape))}.{values.dtype}"] = _binary(pa.py_buffer(values))
-    return pa.table(columns)
-
-
-def from_row(rows: pa.Table) -> tuple[int, Prepared]:
-    """The inverse of `to_row`; arrays are views of the row's memory, read-only."""
-    inputs = {}
-    for column in rows.column_names:
-        if column.startswith(INPUT):
-            name, shape, dtype = column.removeprefix(INPUT).split(".")
-            inputs[name] = np.frombuffer(_buffer(rows, column), dtype).reshape([int(n) for n in shape.split("x")])
-    (shard,) = rows[SHARD].to_pylist()
-    (outcomes,) = rows[OUTCOMES].to_pylist()
-    return shard, Prepared(
-        tuple(Outcome.from_dict(outcome) for outcome in outcomes),
-        inputs,
-        np.frombuffer(_buffer(rows, VALID), np.int32),
-        np.frombuffer(_buffer(rows, STARTS), np.float64),
-    )
-
-
-def _binary(buffer: Any) -> pa.Array:
-    offsets = pa.py_buffer(np.array([0, len(buffer)], np.int64))
-    return pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, buffer])
-
-
-def _buffer(rows: pa.Table, column: str) -> Any:
-    return rows[column][0].as_buffer()

@@ -17,6 +17,7 @@ import pytest
 import typer
 
 from emoboost.access import Access
+from emoboost.attempts import Attempts
 from emoboost.checkpoint import bundled_models, find_model
 from emoboost.defaults import MAX_SECONDS
 from emoboost.errors import FIXES, AudioErrorType, EmoboostError
@@ -24,8 +25,10 @@ from emoboost.ledger import Ledger
 from emoboost.manifest.columns import PATH_COLUMNS, START_COLUMNS
 from emoboost.manifest.listing import AUDIO_SUFFIXES
 from emoboost.predict import EmotionModel
+from emoboost.runners import new_id
 from emoboost.schema import COLUMNS, labels_schema
 from emoboost.summary import Summary, summarise
+from emoboost.task import Task
 from jobs import exits
 from jobs.annotate import AnnotateOptions
 from jobs.cli import app
@@ -299,8 +302,9 @@ def annotated(
     with contextlib.chdir(folder):
         options = AnnotateOptions(manifest=str(REPOSITORY / "examples/manifest.csv"))
         ledger = open_or_plan(options, bundled.folder)
-        work = PrepareWork(ledger, bundled.config, MAX_SECONDS, Access(), np.arange(ledger.plan.shards))
-        label = LabelShards(NetworkWork(ledger, str(bundled.folder.path), "cpu", "fp32"))
+        task, attempts, shards = Task(ledger), Attempts(new_id()), np.arange(ledger.plan.shards)
+        work = PrepareWork(task, bundled.config, MAX_SECONDS, Access(), shards, attempts)
+        label = LabelShards(NetworkWork(task, str(bundled.folder.path), "cpu", "fp32", attempts))
         for shard in range(ledger.plan.shards):
             label(prepare_shard(pa.table({"id": [shard]}), work))
         yield folder, ledger, summarise(ledger)

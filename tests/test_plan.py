@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoboost.access import Access
-from emoboost.audio import probe
-from emoboost.errors import AudioError, ManifestError, OutputError
+from emoboost.errors import ManifestError, OutputError
+from emoboost.isolation import read_durations
 from emoboost.manifest.columns import LENGTH
 from emoboost.manifest.identifiers import derived_id
 from emoboost.plan import INDEX, PLAN_FILE, Plan, make_plan, manifest_hash, plan_hash, read_shard, utterances_of
@@ -230,11 +231,8 @@ def test_a_shard_that_is_not_in_the_plan(tmp_path, shard):
 # Lengths from headers
 
 
-def duration(location: str) -> float | None:
-    try:
-        return probe(location, Access()).duration
-    except AudioError:
-        return None
+def headers(locations: Sequence[str]) -> list[float | None]:
+    return read_durations(locations, Access())
 
 
 def test_lengths_come_from_headers_where_the_manifest_has_none(tmp_path):
@@ -249,7 +247,7 @@ def test_lengths_come_from_headers_where_the_manifest_has_none(tmp_path):
         ["missing.wav", ""],
         ["broken.wav", ""],
     ]
-    plan, table = planned(write_csv(tmp_path / "m.csv", ["path", "start"], rows), tmp_path / "plan", probe=duration)
+    plan, table = planned(write_csv(tmp_path / "m.csv", ["path", "start"], rows), tmp_path / "plan", probe=headers)
     assert table[LENGTH].to_pylist() == [2.0, 2.5, 0.0, 1.0, None, None]
     assert table["end"].null_count == len(rows)
     assert (plan.known_seconds, plan.unknown_lengths) == (5.5, 2)
@@ -258,9 +256,9 @@ def test_lengths_come_from_headers_where_the_manifest_has_none(tmp_path):
 def test_a_recording_is_looked_at_once_and_only_when_needed(tmp_path):
     looked_at: list[str] = []
 
-    def look(location: str) -> float:
-        looked_at.append(location)
-        return 5.0
+    def look(locations: Sequence[str]) -> list[float]:
+        looked_at.extend(locations)
+        return [5.0] * len(locations)
 
     rows = [["a.wav", 1, ""], ["a.wav", 2, ""], ["known.wav", 0, 3], ["/b.wav", 0, ""], ["s3://bucket/c.wav", 0, ""]]
     _, table = planned(write_csv(tmp_path / "m.csv", ["path", "start", "end"], rows), tmp_path / "plan", probe=look)
@@ -271,7 +269,12 @@ def test_a_recording_is_looked_at_once_and_only_when_needed(tmp_path):
 @pytest.mark.parametrize("nonsense", [float("nan"), float("inf")])
 def test_a_header_with_nonsense_tells_no_length(tmp_path, nonsense):
     manifest = write_csv(tmp_path / "m.csv", ["path"], [["a.wav"]])
-    assert make_plan(manifest, tmp_path / "plan", {}, probe=lambda location: nonsense).unknown_lengths == 1
+    assert (
+        make_plan(
+            manifest, tmp_path / "plan", {}, probe=lambda locations: [nonsense for _ in locations]
+        ).unknown_lengths
+        == 1
+    )
 
 
 # Identity

@@ -11,6 +11,7 @@ from reading import REPOSITORY
 from emoboost.access import Access
 from emoboost.checkpoint import ModelFolder
 from emoboost.errors import EmoboostError, ManifestError, ModelError, OutputError, UsageError
+from emoboost.isolation import read_durations
 from emoboost.ledger import Ledger
 from emoboost.storage import Folder
 from jobs.annotate import AnnotateOptions
@@ -20,7 +21,6 @@ from jobs.planning import (
     command_with_output,
     default_output,
     describe_plan,
-    duration_of,
     open_or_plan,
     output_of,
     parse_channel,
@@ -97,7 +97,7 @@ class TestPlanning:
         ledger = open_or_plan(options(), tiny_model)
         assert ledger.plan.utterances == 16
         assert ledger.plan.unknown_lengths == 0
-        assert ledger.plan.known_seconds == pytest.approx(sum(duration_of(uri, Access()) or 0 for uri in uris(ledger)))
+        assert ledger.plan.known_seconds == pytest.approx(sum(filter(None, read_durations(uris(ledger), Access()))))
         assert ledger.plan.options == row_options(options(), tiny_model)
         assert ledger.plan.options["model"] == tiny_model.identity
         assert ledger.plan.carried.names == ["corpus", "speaker", "emotion", "seen_in_training"]
@@ -183,11 +183,6 @@ class TestPlanning:
         assert len(found) == 20
         assert found[0].endswith("03a01Wa.flac")
         assert found[-1] == "899.wav"
-
-    def test_durations(self, clips: list[Path], tmp_path: Path) -> None:
-        assert duration_of(str(clips[0]), Access()) == 2.0
-        assert duration_of(str(tmp_path / "missing.wav"), Access()) is None
-        assert duration_of("s3://bucket/a.wav", Access()) is None
 
 
 def uris(ledger: Ledger) -> list[str]:

@@ -25,7 +25,7 @@ from emoboost.errors import ModelError
 from emoboost.model import frames_of
 from emoboost.predict import EmotionModel, load_model, preparation_for
 from emoboost.utterance import Utterance
-from jobs.stages import from_row, to_row
+from jobs.rows import from_row, to_row
 
 KINDS = [(family, form) for family in CLASSES for form in ("base", "large")]
 POSITION = "encoder.pos_conv_embed.conv."
@@ -314,7 +314,7 @@ class TestModelFolder:
         prepared = preparation_for(model.config)([Utterance(clip.stem, str(clip)) for clip in chosen])
         assert prepared.inputs["waveform"].dtype == np.float32
         assert "log_mel" not in prepared.inputs
-        shard, received = from_row(pa.concat_tables([to_row(7, prepared)]))
+        shard, received, _ = from_row(pa.concat_tables([to_row(7, prepared)]))
         assert shard == 7
         for name, values in prepared.inputs.items():
             assert received.inputs[name].dtype == values.dtype

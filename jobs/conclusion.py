@@ -1,0 +1,94 @@
+"""How a run over an output ends for its user: its log, a failure in plain words, the summary, the exit code."""
+
+import contextlib
+import json
+import tempfile
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from emoboost.errors import EmoboostError
+from emoboost.ledger import LOGS
+from emoboost.storage import Folder
+from emoboost.summary import Summary
+from jobs.console import say, summary_text
+from jobs.exits import Exit
+from jobs.failures import reason_of
+from jobs.passes import Done
+
+SHOWN = 20
+"""Missing shards that are named."""
+
+
+def log_file(command: str, output: Folder) -> Path:
+    """Where a run's log goes: into a local output, else into a temporary folder; not made yet."""
+    name = f"{command}-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
+    if output.is_local:
+        return Path(output.path(LOGS)) / name
+    return Path(tempfile.gettempdir()) / f"emoboost-{name}"
+
+
+@contextlib.contextmanager
+def explained(output: str, log: Path) -> Iterator[None]:
+    """Turn what nobody foresaw into an error for people, and its traceback into lines of the log.
+
+    Raises:
+        EmoboostError: in place of anything that is not one of ours.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, EmoboostError) and not hasattr(error, "cause"):  # Ray's own exceptions hold a cause
+            raise
+        with contextlib.suppress(OSError):  # the disk may be full
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8") as file:
+                traceback.print_exc(file=file)
+        raise EmoboostError(
+            f"{output}: the job failed ({reason_of(error)})\n"
+            f"What is finished stays, the same command continues. Log: {_existing(log) or 'none could be written'}"
+        ) from error
+
+
+def concluded(
+    summary: Summary, done: Done, seconds: float, card: str, log: Path, *, max_errors: float, as_json: bool
+) -> Exit:
+    """Print what an output holds and what a run did.
+
+    Args:
+        summary: of the output.
+        done: by this run.
+        seconds: that it took.
+        card: what the model was trained on.
+        log: where it may have written lines.
+        max_errors: share of error rows, in [0, 1], up to which the exit code is 0.
+        as_json: print for programs.
+    """
+    if as_json:
+        print(json.dumps({**summary.to_dict(), "wall_seconds": round(seconds, 1), "log": _existing(log)}))
+    else:
+        print(summary_text(summary, done.seconds / seconds, _existing(log), card))
+    if not summary.complete:
+        _say_what_is_missing(summary.missing_shards, done.reasons)
+    return exit_for(summary, max_errors)
+
+
+def exit_for(summary: Summary, max_errors: float) -> Exit:
+    """The exit code that this summary deserves."""
+    if not summary.complete:
+        return Exit.INCOMPLETE
+    errors = summary.counts.status.get("error", 0)
+    return Exit.ERRORS if errors > max_errors * summary.planned else Exit.COMPLETE
+
+
+def _say_what_is_missing(shards: Sequence[int], reasons: Mapping[int, str]) -> None:
+    for shard in shards[:SHOWN]:
+        say(f"Shard {shard} is missing: {reasons.get(shard, 'nothing was heard of it')}")
+    if len(shards) > SHOWN:
+        say(f"and {len(shards) - SHOWN:,} more")
+    say("The same command continues.")
+
+
+def _existing(log: Path) -> str | None:
+    return str(log) if log.exists() else None

@@ -1,0 +1,98 @@
+"""`emoboost-batch retry`: try the error rows of an output again."""
+
+import dataclasses
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from cluster.connect import connected, refuse_unreachable
+from cluster.quiet import quiet
+from emoboost.access import Access
+from emoboost.defaults import STOP_AT
+from emoboost.errors import AudioErrorType, UsageError
+from emoboost.ledger import READERS, Ledger
+from emoboost.summary import Summary, summarise
+from emoboost.task import Task
+from jobs.console import say
+from jobs.outputs import ledger_of, model_of
+from jobs.passes import Done, Job, complete
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryOptions:
+    """What a user may choose."""
+
+    output: str
+    types: frozenset[AudioErrorType]
+    model: str | None = None
+    access: Access = field(default_factory=Access)
+    stop_at: float = STOP_AT
+    ray_address: str | None = None
+
+
+def error_types(names: Sequence[str]) -> frozenset[AudioErrorType]:
+    """`--type`, given any number of times; all when it is not given.
+
+    Raises:
+        UsageError: no such type.
+    """
+    known = {error.value: error for error in AudioErrorType}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--type {name}: no such error; give one of: {', '.join(known)}")
+    return frozenset(known[name] for name in names) or frozenset(AudioErrorType)
+
+
+def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
+    """Compute the chosen error rows again and replace the parts that hold them; the old parts go into `_history/`.
+
+    Returns:
+        What the output holds, and what this call did.
+
+    Raises:
+        UsageError: a bad argument, model or output, found before any work started.
+        EmoboostError: the job failed; what is replaced stays.
+    """
+    ledger = ledger_of(options.output)
+    model = model_of(ledger.plan, options.model)
+    refuse_unreachable(options.ray_address)
+    shards = shards_with(ledger, options.types)
+    done = Done()
+    if shards:
+        ledger.withdraw_success()
+        with quiet(log), connected(options.ray_address) as cluster:
+            say(f"Running on {cluster.describe()}: {cluster.layout.describe()}")
+            made: Any = ledger.plan.options
+            job = Job(
+                task=Task(ledger, options.types),
+                config=model.config,
+                model=model.reference,
+                precision=made["precision"],
+                max_seconds=made["max_duration"],
+                access=dataclasses.replace(
+                    options.access, **{name: made[name] for name in ("max_bytes", "max_channels", "max_sample_rate")}
+                ),
+                storm_share=options.stop_at,
+            )
+            done = complete(job, shards, cluster.layout)
+    summary = summarise(ledger)
+    if summary.complete:
+        ledger.succeed(summary.to_dict())
+    return summary, done
+
+
+def shards_with(ledger: Ledger, types: frozenset[AudioErrorType]) -> list[int]:
+    """Finished shards that hold at least one row with one of these errors."""
+    wanted = {error.value for error in types}
+
+    def has_one(shard: int) -> bool:
+        found = pc.unique(ledger.read_part(shard, ["error_type"])["error_type"]).to_pylist()
+        return not wanted.isdisjoint(found)
+
+    finished = sorted(ledger.finished())
+    with ThreadPoolExecutor(READERS) as threads:
+        return [shard for shard, one in zip(finished, threads.map(has_one, finished), strict=True) if one]
