@@ -52,10 +52,11 @@ class Ledger:
         """
         folder.create()
         ledger = cls(folder, plan)
-        for file in sorted(planned.iterdir()):
-            if file.name != PLAN_FILE:
-                folder.replace(ledger.plan_name(file.name), file.read_bytes())
-        folder.publish(f"{PLAN}/{PLAN_FILE}", (planned / PLAN_FILE).read_bytes())
+        with _writable(folder):
+            for file in sorted(planned.iterdir()):
+                if file.name != PLAN_FILE:
+                    folder.replace(ledger.plan_name(file.name), file.read_bytes())
+            folder.publish(f"{PLAN}/{PLAN_FILE}", (planned / PLAN_FILE).read_bytes())
         return ledger
 
     @classmethod
@@ -185,12 +186,22 @@ class Ledger:
             return pq.ParquetFile(file).read(columns and list(columns), use_threads=False)
 
     def succeed(self, totals: Mapping[str, object]) -> None:
-        """Write the success marker; the caller has checked the totals against the plan."""
-        self.folder.replace(SUCCESS, (json.dumps(totals, indent=2) + "\n").encode())
+        """Write the success marker; the caller has checked the totals against the plan.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with _writable(self.folder):
+            self.folder.replace(SUCCESS, (json.dumps(totals, indent=2) + "\n").encode())
 
     def withdraw_success(self) -> None:
-        """Remove the success marker of an output that lacks parts."""
-        self.folder.remove(SUCCESS)
+        """Remove the success marker of an output that lacks parts.
+
+        Raises:
+            OutputError: it cannot be removed.
+        """
+        with _writable(self.folder):
+            self.folder.remove(SUCCESS)
 
     def _kept_name(self, shard: int) -> str:
         return self.part_name(shard).replace(LABELS, KEPT, 1)
@@ -219,6 +230,17 @@ def _parquet(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _writable(folder: Folder) -> Iterator[None]:
+    """Turn a disk that is full or may not be written into an error for people."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{folder.display}: cannot be written ({error.strerror or error}); the same command continues"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -98,7 +98,8 @@ def others_alive(folder: Folder, runner: Runner) -> set[str]:
     if now is None:
         return set()
     silent = silent_seconds(folder, now)
-    return {other for other, seconds in silent.items() if seconds < DEAD_SECONDS and other != runner.id}
+    heard_of = {other for other, seconds in silent.items() if seconds < DEAD_SECONDS and other != runner.id}
+    return {other for other in heard_of if not _has_ended(read_runner(folder, other))}
 
 
 def read_runner(folder: Folder, runner: str) -> Mapping[str, Any] | None:
@@ -108,6 +109,19 @@ def read_runner(folder: Folder, runner: str) -> Mapping[str, Any] | None:
     except (OSError, ValueError):
         return None
     return said if isinstance(said, dict) else None
+
+
+def _has_ended(said: Mapping[str, Any] | None) -> bool:
+    """Whether a runner of this machine is known to be gone before its silence shows it."""
+    if said is None or said.get("host") != socket.gethostname() or not isinstance(said.get("pid"), int):
+        return False
+    try:
+        os.kill(said["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def sweep(folder: Folder, runner: Runner, living: set[str]) -> list[str]:

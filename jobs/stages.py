@@ -167,7 +167,9 @@ class Labeller:
         except (StorageStop, OutputError) as error:
             return excuse_row(shard, Excuse.STOP, str(error))
         except OSError as error:
-            return excuse_row(shard, Excuse.STOP, f"{task.ledger.folder.display}: cannot be written ({error})")
+            return excuse_row(
+                shard, Excuse.STOP, f"{task.ledger.folder.display}: cannot be written ({error.strerror or error})"
+            )
         return counts_row(shard, outcomes)
 
 

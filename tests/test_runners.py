@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -84,6 +85,14 @@ class TestLife:
             assert others_alive(folder, one) == {"two"}
             age(folder, two, 86_400 + DEAD_SECONDS + 5)
             assert others_alive(folder, one) == set()
+
+    def test_a_process_of_this_machine_that_ended(self, tmp_path: Path) -> None:
+        folder, me = Folder.at(tmp_path), Runner("me", 1)
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        elsewhere = Runner("elsewhere", 1, host="another-machine", pid=gone.pid)
+        with announced(folder, me), announced(folder, Runner("gone", 1, pid=gone.pid)), announced(folder, elsewhere):
+            assert others_alive(folder, me) == {"elsewhere"}
 
     def test_silence(self, tmp_path: Path) -> None:
         folder, one = Folder.at(tmp_path), Runner("one", 1)
