@@ -8,6 +8,7 @@ OUTPUT/_SUCCESS.json                                         written last, with 
 """
 
 import contextlib
+import hashlib
 import io
 import json
 import shlex
@@ -26,6 +27,15 @@ from emoboost.storage import Folder
 
 LABELS, PLAN, LOGS, SUCCESS = "labels", "_plan", "_logs", "_SUCCESS.json"
 METADATA_PREFIX = "emoboost."
+
+
+@dataclass(frozen=True)
+class Part:
+    """One shard's result as it was read."""
+
+    table: pa.Table
+    sha256: str
+    """Of the file's bytes, in hex."""
 
 
 @dataclass(frozen=True)
@@ -121,15 +131,30 @@ class Ledger:
     def commit(self, shard: int, table: pa.Table) -> bool:
         """Publish a shard's part in one atomic step; False when another writer was first, which is as good."""
         buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
+        pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
         return self.folder.publish(self.part_name(shard), buffer.getvalue())
 
-    def read_part(self, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of one finished shard."""
+    def part(self, shard: int, columns: Sequence[str] | None = None) -> Part:
+        """One finished shard, its file read whole and its checksums compared.
+
+        Args:
+            shard: its number.
+            columns: of the table; None is all.
+
+        Raises:
+            OutputError: the part is missing or damaged.
+        """
         name = self.part_name(shard)
-        with _readable(self.folder, name, "delete it, and annotate makes it again"), self.folder.open(name) as file:
+        with _readable(self.folder, name, "delete it, and annotate makes it again"):
+            content = self.folder.read(name)
+            file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
             # A part is small, and a program that ends while Arrow still starts its threads is aborted by them.
-            return pq.ParquetFile(file).read(columns and list(columns), use_threads=False)
+            table = file.read(columns and list(columns), use_threads=False)
+        return Part(table, hashlib.sha256(content).hexdigest())
+
+    def read_part(self, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of one finished shard; see `part`."""
+        return self.part(shard, columns).table
 
     def succeed(self, totals: Mapping[str, object]) -> None:
         """Write the success marker; the caller has checked the totals against the plan."""
