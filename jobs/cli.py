@@ -182,6 +182,35 @@ def export(
 
 
 @app.command()
+def verify(
+    output: Annotated[str, typer.Argument(help="An output folder of annotate.")],
+    recompute: Annotated[
+        int, typer.Option("--recompute", min=0, help="Label so many random rows again, from their audio.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which random rows.")] = 0,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="Folder of the model that made the labels. Default: looked for among the bundled."
+        ),
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check everything that OUTPUT holds again from scratch, against its plan.
+
+    Exit code 0: everything holds. 4: unfinished, and nothing is wrong. 5: something is wrong.
+    """
+    from jobs.verify import verify_command
+
+    run(
+        lambda: verify_command(output, recompute=recompute, seed=seed, model_name=model, as_json=json),
+        debug=debug,
+        go_on="verify changes nothing",
+    )
+
+
+@app.command()
 def evaluate(
     context: typer.Context,
     corpus: Annotated[str, typer.Argument(help="Manifest with columns label and speaker.")],
