@@ -16,7 +16,6 @@ import io
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -25,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from emoboost.ahead import ahead
 from emoboost.errors import OutputError
 from emoboost.plan import LENGTH, PLAN_FILE, Plan, read_shard
 from emoboost.shards import shard_file
@@ -32,8 +32,15 @@ from emoboost.storage import Folder
 
 LABELS, PLAN, HISTORY, KEPT, LOGS, SUCCESS = "labels", "_plan", "_history", "_kept", "_logs", "_SUCCESS.json"
 METADATA_PREFIX = "emoboost."
-READERS = 8
-"""Parts read at a time; the time goes into waiting for the disk or the store."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One shard's result as it was read."""
+
+    table: pa.Table
+    sha256: str
+    """Of the file's bytes, in hex."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +152,7 @@ class Ledger:
             Shard -> what was found.
         """
         sizes, finished = self.shard_sizes(), sorted(self.finished())
-        with ThreadPoolExecutor(READERS) as threads:
-            found = list(threads.map(lambda shard: self._damage(shard, sizes[shard]), finished))
+        found = ahead(lambda shard: self._damage(shard, sizes[shard]), finished)
         damaged = {shard: damage for shard, damage in zip(finished, found, strict=True) if damage is not None}
         for shard in damaged:
             self._keep_for_history(self.part_name(shard))
@@ -174,16 +180,36 @@ class Ledger:
         except FileNotFoundError:
             return None
 
+    def forget_kept(self) -> None:
+        """Remove what `keep` stored, once every shard is there."""
+        for name in self.folder.names(KEPT):
+            self.folder.remove(f"{KEPT}/{name}")
+
     def owned_by(self, runner: str) -> Self:
         """The same, writing temporary files in the name of a runner."""
         return dataclasses.replace(self, folder=dataclasses.replace(self.folder, owner=runner))
 
-    def read_part(self, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of one finished shard."""
+    def part(self, shard: int, columns: Sequence[str] | None = None) -> Part:
+        """One finished shard, its file read whole and its checksums compared.
+
+        Args:
+            shard: its number.
+            columns: of the table; None is all.
+
+        Raises:
+            OutputError: the part is missing or damaged.
+        """
         name = self.part_name(shard)
-        with _readable(self.folder, name, "delete it, and annotate makes it again"), self.folder.open(name) as file:
+        with _readable(self.folder, name, "delete it, and annotate makes it again"):
+            content = self.folder.read(name)
+            file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
             # A part is small, and a program that ends while Arrow still starts its threads is aborted by them.
-            return pq.ParquetFile(file).read(columns and list(columns), use_threads=False)
+            table = file.read(columns and list(columns), use_threads=False)
+        return Part(table, hashlib.sha256(content).hexdigest())
+
+    def read_part(self, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of one finished shard; see `part`."""
+        return self.part(shard, columns).table
 
     def succeed(self, totals: Mapping[str, object]) -> None:
         """Write the success marker; the caller has checked the totals against the plan.

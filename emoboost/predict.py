@@ -1,5 +1,6 @@
 """The network half of annotation: inputs to probabilities to labels; and both halves together for single files."""
 
+import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,13 @@ class EmotionModel:
     def identity(self) -> str:
         """Name and first 12 hex digits of the hash over config and weights."""
         return self.folder.identity
+
+    @property
+    def hardware(self) -> str:
+        """The kind of machine that computes: a GPU's name, else the processor's architecture."""
+        import torch
+
+        return str(torch.cuda.get_device_name()) if self.device.type == "cuda" else platform.machine()
 
     @property
     def classes(self) -> tuple[str, ...]:

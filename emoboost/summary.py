@@ -1,5 +1,6 @@
 """What an output holds, counted from its parts and checked against its plan."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +8,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emoboost.ledger import Ledger
+from emoboost.ahead import ahead
+from emoboost.ledger import Ledger, Part
 from emoboost.schema import Status
 from emoboost.vocabulary import canonical
 
@@ -41,8 +43,9 @@ class Counts:
         _tally(self.labels, part["label"])
         _tally(self.error_types, part["error_type"])
         room = FIRST_ERRORS - len(self.first_errors)
-        errors = part.filter(pc.equal(part["status"], Status.ERROR.value)).slice(0, room)
-        self.first_errors += errors.select(["utterance_id", "error_type", "error_message"]).to_pylist()
+        # Of these columns only: Arrow cannot filter every type that a manifest may carry.
+        told = part.select(["utterance_id", "error_type", "error_message"])
+        self.first_errors += told.filter(pc.equal(part["status"], Status.ERROR.value)).slice(0, room).to_pylist()
         if TRUTH in part.column_names:
             self._compare(part.select([TRUTH, "label"]).drop_null())
 
@@ -59,6 +62,25 @@ def _tally(counter: Counter[str], column: pa.ChunkedArray) -> None:
         counter[entry["values"].as_py()] += entry["counts"].as_py()
 
 
+class PartsHash:
+    """SHA-256 over the lines `<name> <SHA-256 of the file>` of all parts, in the order of shards.
+
+    That is also the order of names, up to ten million parts.
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, name: str, sha256: str) -> None:
+        """Take the next part."""
+        self._digest.update(f"{name} {sha256}\n".encode())
+
+    @property
+    def hex(self) -> str:
+        """Over the parts so far."""
+        return self._digest.hexdigest()
+
+
 @dataclass(frozen=True)
 class Summary:
     """A finished or unfinished output in numbers."""
@@ -73,6 +95,8 @@ class Summary:
     """Columns of the manifest whose name is ours, and the name under which they are carried."""
     problems: list[str]
     """Departures from the plan that no crash explains; empty in a healthy output."""
+    parts_sha256: str
+    """See `PartsHash`."""
 
     @property
     def complete(self) -> bool:
@@ -91,30 +115,45 @@ class Summary:
             "missing_shards": len(self.missing_shards),
             "renamed_columns": dict(self.renames),
             "problems": self.problems,
+            "parts_sha256": self.parts_sha256,
             **counts,
         }
 
 
 def summarise(ledger: Ledger) -> Summary:
-    """Read every part once, a part at a time."""
-    counts, problems = Counts(), []
-    missing = ledger.missing()
+    """Read every part once, no more than a few at a time.
+
+    Raises:
+        OutputError: a part or a table of the plan is missing or damaged.
+    """
     wanted = ["utterance_id", "status", "error_type", "error_message", "label", "duration", "n_segments"]
     if TRUTH in ledger.plan.carried.names:
         wanted.append(TRUTH)
-    for shard in sorted(set(range(ledger.plan.shards)) - set(missing)):
-        part = ledger.read_part(shard, wanted)
-        planned = ledger.shard_table(shard)
-        if not part["utterance_id"].equals(planned["utterance_id"]):
-            problems.append(f"{ledger.part_name(shard)} does not hold the utterances that the plan gives this shard")
-        counts.add(part)
+
+    def read(shard: int) -> tuple[str, Part, pa.Table]:
+        return ledger.part_name(shard), ledger.part(shard, wanted), ledger.shard_table(shard)
+
+    missing = ledger.missing()
+    counts, parts_hash, problems = Counts(), PartsHash(), []
+    for name, part, planned in ahead(read, sorted(set(range(ledger.plan.shards)) - set(missing))):
+        if not part.table["utterance_id"].equals(planned["utterance_id"]):
+            problems.append(f"{name} does not hold the utterances that the plan gives this shard")
+        counts.add(part.table)
+        parts_hash.add(name, part.sha256)
+    return summary_of(ledger, counts, missing, problems, parts_hash.hex)
+
+
+def summary_of(ledger: Ledger, counts: Counts, missing: list[int], problems: list[str], parts_sha256: str) -> Summary:
+    """What was counted, beside what the plan says of the whole."""
+    plan = ledger.plan
     return Summary(
         ledger.folder.display,
-        str(ledger.plan.options.get("model")),
-        ledger.plan.utterances,
+        str(plan.options.get("model")),
+        plan.utterances,
         counts,
-        ledger.plan.shards,
+        plan.shards,
         missing,
-        ledger.plan.renames,
+        plan.renames,
         problems,
+        parts_sha256,
     )

@@ -10,14 +10,17 @@ from pathlib import Path
 from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from emoboost.access import Access
-from emoboost.checkpoint import find_model
+from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
 from emoboost.ledger import HISTORY, Ledger
+from emoboost.reuse import refuse_unfit
 from emoboost.summary import Summary, summarise
 from emoboost.task import Task
 from jobs.console import say
+from jobs.outputs import ledger_of
 from jobs.passes import Done, Job, complete
-from jobs.planning import open_or_plan
+from jobs.planning import open_or_plan, row_options
+from jobs.reuse import reuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,8 @@ class AnnotateOptions:
     ray_address: str | None = None
     access: Access = field(default_factory=Access)
     stop_at: float = STOP_AT
+    reuse: str | None = None
+    """An older output."""
 
 
 def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
@@ -53,8 +58,11 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
     model = find_model(options.model)
     model.verify()
     refuse_unreachable(options.ray_address)
+    old = None if options.reuse is None else fitting_output(options, model)
     with quiet(Path(os.devnull)):  # decoders complain about damaged recordings
         ledger = open_or_plan(options, model)
+        if old is not None:
+            reuse(ledger, old, options.access)
     done = Done()
     say_what_is_damaged(ledger)
     if missing := ledger.missing():
@@ -75,7 +83,19 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
     summary = summarise(ledger)
     if summary.complete:
         ledger.succeed(summary.to_dict())
+        ledger.forget_kept()
     return summary, done
+
+
+def fitting_output(options: AnnotateOptions, model: ModelFolder) -> Ledger:
+    """The older output whose rows hold for a new one.
+
+    Raises:
+        OutputError: it is none, or was made with another model or other options.
+    """
+    old = ledger_of(str(options.reuse))
+    refuse_unfit(row_options(options, model), old.plan)
+    return old
 
 
 def say_what_is_damaged(ledger: Ledger) -> None:

@@ -132,6 +132,10 @@ def annotate(
     ] = MAX_SECONDS,
     max_errors: MaxErrors = 0.01,
     stop_at: StopAt = STOP_AT,
+    reuse: Annotated[
+        str | None,
+        typer.Option("--reuse", help="An older output: rows whose audio and model did not change are taken from it."),
+    ] = None,
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = Precision.FP32,
     ray_address: RayAddress = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, plan, write nothing.")] = False,
@@ -154,6 +158,7 @@ def annotate(
         limit=limit,
         max_duration=max_duration,
         stop_at=stop_at,
+        reuse=reuse,
         ray_address=ray_address,
     )
     run(lambda: annotate_command(options, max_errors=max_errors, dry_run=dry_run, as_json=json), debug=debug)
@@ -233,6 +238,35 @@ def export(
     from jobs.export import export_command
 
     run(lambda: export_command(output, to.value, destination), debug=debug)
+
+
+@app.command()
+def verify(
+    output: Annotated[str, typer.Argument(help="An output folder of annotate.")],
+    recompute: Annotated[
+        int, typer.Option("--recompute", min=0, help="Label so many random rows again, from their audio.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which random rows.")] = 0,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="Folder of the model that made the labels. Default: looked for among the bundled."
+        ),
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check everything that OUTPUT holds again from scratch, against its plan.
+
+    Exit code 0: everything holds. 4: unfinished, and nothing is wrong. 5: something is wrong.
+    """
+    from jobs.verify import verify_command
+
+    run(
+        lambda: verify_command(output, recompute=recompute, seed=seed, model_name=model, as_json=json),
+        debug=debug,
+        go_on="verify changes nothing",
+    )
 
 
 @app.command()

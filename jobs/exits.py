@@ -24,6 +24,8 @@ class Exit(IntEnum):
     """Every utterance has its row, more than `--max-errors` of them are errors."""
     INCOMPLETE = 4
     """Some utterances have no row yet; the same command continues."""
+    WRONG = 5
+    """verify found something wrong."""
     INTERRUPTED = 130
     """Ctrl-C or SIGTERM; the same command continues."""
 

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,14 +20,10 @@ from emoboost.preflight import check_recordings, spread
 from emoboost.schema import is_reserved
 from emoboost.storage import Folder
 from emoboost.utterance import Utterance
-from jobs.console import say
+from jobs.progress import NowAndThen
 
 if TYPE_CHECKING:
     from jobs.annotate import AnnotateOptions
-
-
-PLANNING_SAID_EVERY = 5.0
-"""Seconds."""
 
 
 def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
@@ -55,6 +50,7 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
 
 def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: Path) -> Plan:
     """Read the manifest once, write its plan into the local folder `planned`, and look at a few recordings."""
+    told = NowAndThen()
     with Child(options.access.max_decode_seconds) as child:
         plan = make_plan(
             options.manifest,
@@ -64,7 +60,7 @@ def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: P
             limit=options.limit,
             reserved=is_reserved,
             probe=lambda locations: durations(locations, options.access, child),
-            progress=_PlanningProgress(),
+            progress=lambda utterances: told(f"planning: {utterances:,} utterances read"),
         )
         chosen = options.channel is not None
         # A recording that ends even the child will become an error row.
@@ -166,15 +162,3 @@ def command_with_output(output: str) -> list[str]:
             words = words[:at] + words[at + 2 :]
     words = [word for word in words if not word.startswith("--output=")]
     return ["emoboost-batch", *words, "--output", output]
-
-
-class _PlanningProgress:
-    """Says how far planning is, for manifests that take a while."""
-
-    def __init__(self) -> None:
-        self.said = time.monotonic()
-
-    def __call__(self, utterances: int) -> None:
-        if time.monotonic() - self.said >= PLANNING_SAID_EVERY:
-            self.said = time.monotonic()
-            say(f"planning: {utterances:,} utterances read")

@@ -80,6 +80,20 @@ def progress(utterances_total: int, seconds_total: float | None) -> Iterator[Pro
     lines.finish()
 
 
+class NowAndThen:
+    """Says on standard error how far something is that may take a while: nothing for the first seconds."""
+
+    def __init__(self, seconds: float = 5.0) -> None:
+        self._seconds = seconds
+        self._said = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        """Say this line, unless one was said just now."""
+        if time.monotonic() - self._said >= self._seconds:
+            self._said = time.monotonic()
+            print(line, file=sys.stderr, flush=True)
+
+
 @dataclass
 class _PlainLines:
     """Prints at most one line in ten seconds, and the last one in any case."""

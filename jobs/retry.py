@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,15 @@ import pyarrow.compute as pc
 from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from emoboost.access import Access
+from emoboost.ahead import ahead
 from emoboost.defaults import STOP_AT
 from emoboost.errors import AudioErrorType, UsageError
-from emoboost.ledger import READERS, Ledger
+from emoboost.ledger import Ledger
 from emoboost.summary import Summary, summarise
 from emoboost.task import Task
+from emoboost.verify import model_of
 from jobs.console import say
-from jobs.outputs import ledger_of, model_of
+from jobs.outputs import ledger_of
 from jobs.passes import Done, Job, complete
 
 
@@ -59,6 +60,7 @@ def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
     """
     ledger = ledger_of(options.output)
     model = model_of(ledger.plan, options.model)
+    model.verify()
     refuse_unreachable(options.ray_address)
     shards = shards_with(ledger, options.types)
     done = Done()
@@ -94,5 +96,4 @@ def shards_with(ledger: Ledger, types: frozenset[AudioErrorType]) -> list[int]:
         return not wanted.isdisjoint(found)
 
     finished = sorted(ledger.finished())
-    with ThreadPoolExecutor(READERS) as threads:
-        return [shard for shard, one in zip(finished, threads.map(has_one, finished), strict=True) if one]
+    return [shard for shard, one in zip(finished, ahead(has_one, finished), strict=True) if one]

@@ -4,9 +4,10 @@ import time
 
 from emoboost.errors import UsageError
 from emoboost.storage import Folder
+from emoboost.verify import model_of
 from jobs.conclusion import concluded, explained, log_file
 from jobs.exits import Exit
-from jobs.outputs import ledger_of, model_of
+from jobs.outputs import ledger_of
 from jobs.retry import RetryOptions, retry
 
 

@@ -16,7 +16,7 @@ from emoboost.importing import collector_paused
 from emoboost.isolation import prepared_alone
 from emoboost.ledger import METADATA_PREFIX
 from emoboost.plan import utterances_of
-from emoboost.predict import load_model, preparation_for
+from emoboost.predict import EmotionModel, load_model, preparation_for
 from emoboost.prepare import Preparation
 from emoboost.schema import FORMAT_VERSION, Outcome, labels_table
 from emoboost.task import Task, joined, without
@@ -134,7 +134,7 @@ class Labeller:
         set_up_torch(work.device)
         self.work = work
         self.model = load_model(work.model, device=work.device, precision=work.precision)
-        self.facts = run_facts(work, self.model.identity)
+        self.facts = run_facts(work, self.model)
 
     def publish(
         self, shard: int, kept: pa.Table | None, label: Callable[[], tuple[Sequence[Outcome], np.ndarray]]
@@ -184,18 +184,16 @@ def set_up_torch(device: str) -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def run_facts(work: NetworkWork, identity: str) -> dict[str, str]:
+def run_facts(work: NetworkWork, model: EmotionModel) -> dict[str, str]:
     """What a part's schema metadata says of the run that made it."""
-    import platform
-
     import torch
     import transformers
 
     facts = {
         "format": FORMAT_VERSION,
         "plan": work.task.ledger.plan.hash,
-        "model": identity,
-        "device": torch.cuda.get_device_name() if work.device == "cuda" else platform.machine(),
+        "model": model.identity,
+        "device": model.hardware,
         "precision": work.precision,
         "torch": torch.__version__,
         "transformers": transformers.__version__,

@@ -154,6 +154,15 @@ class TestDamaged:
         with pytest.raises(OutputError, match=r"labels/part-.*-0000001\.parquet is missing or damaged .*; delete it"):
             ledger.read_part(1)
 
+    def test_a_flipped_bit_in_a_parts_pages(self, ledger: Ledger) -> None:
+        ledger.commit(1, part_of(ledger, 1))
+        content = bytearray(ledger.folder.read(ledger.part_name(1)))
+        page = pq.ParquetFile(pa.BufferReader(bytes(content))).metadata.row_group(0).column(1)
+        content[(page.dictionary_page_offset or page.data_page_offset) + page.total_compressed_size - 1] ^= 1
+        ledger.folder.replace(ledger.part_name(1), bytes(content))
+        with pytest.raises(OutputError, match=r"labels/part-.*-0000001\.parquet is missing or damaged \(.*checksum"):
+            ledger.read_part(1)
+
     def test_success_is_withdrawn(self, ledger: Ledger, tmp_path: Path) -> None:
         ledger.withdraw_success()
         ledger.succeed({"utterances": 40})

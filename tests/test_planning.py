@@ -271,7 +271,7 @@ class TestProgress:
 class TestExits:
     def test_the_codes_are_a_promise(self) -> None:
         assert {code.name: int(code) for code in Exit} == {
-            **{"COMPLETE": 0, "FAILURE": 1, "USAGE": 2, "ERRORS": 3, "INCOMPLETE": 4, "INTERRUPTED": 130}
+            **{"COMPLETE": 0, "FAILURE": 1, "USAGE": 2, "ERRORS": 3, "INCOMPLETE": 4, "WRONG": 5, "INTERRUPTED": 130}
         }
 
     def ended(self, command: Callable[[], Exit], debug: bool = False) -> int:

@@ -1,5 +1,6 @@
 """The summary counts what the parts hold, and notices what the plan does not explain."""
 
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -126,6 +127,15 @@ def test_a_part_with_other_utterances_is_a_problem(ledger: Ledger) -> None:
     assert not summary.complete
     (problem,) = summary.problems
     assert problem.startswith(ledger.part_name(2))
+
+
+def test_the_hash_of_the_parts(ledger: Ledger, tmp_path: Path) -> None:
+    """What `sha256sum` says of each file, hashed once more."""
+    fill(ledger, [2, 0])
+    files = sorted((tmp_path / "out/labels").iterdir())
+    assert len(files) == 2
+    lines = [f"labels/{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n" for file in files]
+    assert summarise(ledger).parts_sha256 == hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def test_as_json(ledger: Ledger) -> None:

@@ -21,7 +21,7 @@ from pipeline.recordings import EMODB, EMOTIONS, LIBRISPEECH
 from pipeline.shell import EXAMPLES, Shell
 
 COMMANDS = [
-    *([], ["annotate"], ["predict"], ["export"], ["evaluate"], ["reproduce"], ["train"]),
+    *([], ["annotate"], ["predict"], ["verify"], ["export"], ["evaluate"], ["reproduce"], ["train"]),
     *(["cache"], ["cache", "info"], ["cache", "clear"]),
     *(["model"], ["model", "list"], ["model", "show"], ["corpus"], ["corpus", "import"], ["corpus", "show"]),
 ]

@@ -1,0 +1,129 @@
+"""The whole check: plan, parts and marker, in one pass over the shards."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from emoboost.ahead import ahead
+from emoboost.errors import OutputError
+from emoboost.ledger import LABELS, PLAN, Ledger, Part
+from emoboost.storage import Folder
+from emoboost.summary import Counts, PartsHash, summary_of
+from emoboost.verify.findings import Findings, reason_of
+from emoboost.verify.marker_check import check_marker
+from emoboost.verify.part_check import PartCheck
+from emoboost.verify.plan_check import PLAN_JSON, PlanCheck, counts_are_possible
+from emoboost.verify.sample import Sample
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at; what is wrong is in the findings."""
+
+    parts: int
+    """Read."""
+    missing: int
+    """Parts that are not there; the shards of an unfinished output."""
+    counts: Counts
+    """Over the parts that could be counted."""
+    marker: bool
+    """Whether `_SUCCESS.json` is there."""
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """What was read of one shard; an exception stands for what could not be."""
+
+    number: int
+    planned: pa.Table | Exception
+    part: Part | Exception | None
+    """None is not there yet."""
+
+
+def open_output(folder: Folder, findings: Findings) -> Ledger | None:
+    """The output in this folder; None, and a finding, when its plan is damaged or lost.
+
+    Raises:
+        OutputError: there is no output here.
+    """
+    if folder.exists(PLAN_JSON):
+        try:
+            ledger = Ledger.open(folder)
+        except OutputError as error:
+            findings.add(PLAN_JSON, str(error))
+            return None
+        if ledger is not None and counts_are_possible(ledger.plan, findings):
+            return ledger
+        return None
+    if not folder.names(PLAN) and not any(name.startswith("part-") for name in folder.names(LABELS)):
+        raise OutputError(f"{folder.display}: not an output of annotate; give the folder that annotate wrote")
+    findings.add(PLAN_JSON, "is missing, so that nothing can be checked; copy the output again, with its folder _plan")
+    return None
+
+
+def verify(
+    ledger: Ledger,
+    findings: Findings,
+    sample: Sample | None = None,
+    progress: Callable[[int], None] = lambda shards: None,
+) -> Verified:
+    """Read everything that an output holds, no more than a few shards at a time, and check it.
+
+    Memory: 8 bytes an utterance, for finding ids that occur twice.
+
+    Args:
+        ledger: the output.
+        findings: gets everything that is wrong.
+        sample: draws from the rows that can be labelled again.
+        progress: called with the number of shards checked so far.
+    """
+    present = _present(ledger, findings)
+    missing = [shard for shard in range(ledger.plan.shards) if shard not in present]
+    plan_check, part_check = PlanCheck(ledger, findings), PartCheck(ledger, findings)
+    counts, parts_hash, counted = Counts(), PartsHash(), 0
+
+    def read(shard: int) -> _Shard:
+        part = _or_error(ledger.part, shard) if shard in present else None
+        return _Shard(shard, _or_error(ledger.shard_table, shard), part)
+
+    for done, shard in enumerate(ahead(read, range(ledger.plan.shards)), 1):
+        plan_is_good = plan_check.see(shard.number, shard.planned)
+        before = findings.count
+        if isinstance(shard.part, Exception):
+            name = ledger.part_name(shard.number)
+            findings.add(name, reason_of(shard.part, ledger, name), shard.number)
+        elif shard.part is not None and plan_is_good and part_check.see(shard.number, shard.part.table, shard.planned):
+            parts_hash.add(ledger.part_name(shard.number), shard.part.sha256)
+            counts.add(shard.part.table)
+            counted += 1
+            if sample is not None and findings.count == before:
+                sample.see(shard.number, shard.part.table, shard.planned)
+        progress(done)
+    plan_check.finish()
+    complete = counted == ledger.plan.shards
+    summary = summary_of(ledger, counts, missing, [], parts_hash.hex) if complete else None
+    return Verified(len(present), len(missing), counts, check_marker(ledger, summary, len(missing), findings))
+
+
+def _present(ledger: Ledger, findings: Findings) -> set[int]:
+    """The shards that have a part; whatever else lies among the parts is a finding."""
+    present = set()
+    for name in ledger.folder.names(LABELS):
+        digits = name.removesuffix(".parquet").rpartition("-")[2]
+        shard = int(digits) if digits.isascii() and digits.isdecimal() else -1
+        if 0 <= shard < ledger.plan.shards and ledger.part_name(shard) == f"{LABELS}/{name}":
+            present.add(shard)
+        else:
+            ours = f"part-{ledger.plan.hash[:8]}-0000000.parquet to {ledger.plan.shards - 1:07d}"
+            findings.add(f"{LABELS}/{name}", f"is not a part of this output, whose parts are {ours}; move it elsewhere")
+    return present
+
+
+def _or_error(read: Callable[[int], Any], shard: int) -> Any:
+    """What was read, or why not."""
+    try:
+        return read(shard)
+    except (OutputError, pa.ArrowException, LookupError, ValueError) as error:
+        return error

@@ -1,0 +1,129 @@
+"""`emoboost-batch verify`: everything that an output holds, checked again from scratch."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from cluster.quiet import quiet
+from emoboost.access import Access
+from emoboost.checkpoint import ModelFolder
+from emoboost.ledger import Ledger
+from emoboost.predict import EmotionModel
+from emoboost.storage import Folder
+from emoboost.verify import Findings, Recomputed, Sample, Verified, model_of, open_output, recompute, verify
+from jobs.exits import Exit
+from jobs.progress import NowAndThen, duration
+from jobs.stages import set_up_torch
+
+
+def verify_command(output: str, *, recompute: int, seed: int, model_name: str | None, as_json: bool) -> Exit:
+    """Check an output and print what was found.
+
+    Args:
+        output: folder or URL.
+        recompute: how many random rows to label again.
+        seed: which rows.
+        model_name: model folder for that; None looks among the bundled models.
+        as_json: print for programs.
+    """
+    findings = Findings()
+    ledger = open_output(Folder.at(output), findings)
+    verified, recomputed = None, None
+    if ledger is not None:
+        # Before the long part, so that a wrong model is refused at once.
+        model = model_of(ledger.plan, model_name) if recompute else None
+        sample = Sample(recompute, seed) if recompute else None
+        told = NowAndThen()
+        shards = ledger.plan.shards
+        verified = verify(ledger, findings, sample, lambda done: told(f"verifying: {done:,} of {shards:,} shards"))
+        if model is not None and sample is not None:
+            recomputed = _recompute(sample, ledger, model, findings)
+    if as_json:
+        print(json.dumps(to_dict(output, verified, recomputed, findings), ensure_ascii=False))
+    else:
+        print(verified_text(ledger, verified, recomputed, findings))
+    return exit_for(verified, findings)
+
+
+def exit_for(verified: Verified | None, findings: Findings) -> Exit:
+    """What is wrong weighs more than what is missing."""
+    if findings.count:
+        return Exit.WRONG
+    return Exit.INCOMPLETE if verified is not None and verified.missing else Exit.COMPLETE
+
+
+def to_dict(
+    output: str, verified: Verified | None, recomputed: Recomputed | None, findings: Findings
+) -> dict[str, object]:
+    """For programs."""
+    return {
+        "output": output,
+        "result": exit_for(verified, findings).name.lower(),
+        "parts": verified and verified.parts,
+        "missing_parts": verified and verified.missing,
+        "rows": verified and verified.counts.utterances,
+        "status": verified and dict(verified.counts.status),
+        "success_marker": verified and verified.marker,
+        "recomputed": recomputed and dataclasses.asdict(recomputed),
+        "findings": findings.count,
+        "first_findings": [dataclasses.asdict(finding) for finding in findings.first],
+    }
+
+
+def verified_text(
+    ledger: Ledger | None, verified: Verified | None, recomputed: Recomputed | None, findings: Findings
+) -> str:
+    """For people: what was checked, what is wrong, and the result."""
+    facts = _checked(ledger, verified) if ledger is not None and verified is not None else {}
+    if recomputed is not None:
+        facts["recomputed"] = _recomputed_line(recomputed)
+    lines = [f"{name:<12} {value}" for name, value in facts.items()]
+    lines += [f"  {note}" for note in recomputed.notes] if recomputed is not None else []
+    lines += [f"WRONG: {finding}" for finding in findings.first]
+    if more := findings.count - len(findings.first):
+        lines.append(f"and {more:,} more")
+    result = {
+        Exit.COMPLETE: "Everything holds.",
+        Exit.INCOMPLETE: "Nothing is wrong; annotate makes the missing parts.",
+        Exit.WRONG: f"{findings.count:,} findings. A part that is wrong: delete it, and annotate makes it again.",
+    }
+    return "\n".join([*lines, result[exit_for(verified, findings)]])
+
+
+def _checked(ledger: Ledger, verified: Verified) -> dict[str, str]:
+    plan, counts = ledger.plan, verified.counts
+    by_status = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.status.items(), reverse=True))
+    return {
+        "output": ledger.folder.display,
+        "model": str(plan.options.get("model")),
+        "plan": f"{plan.utterances:,} utterances in {plan.shards:,} shards",
+        "parts": f"{verified.parts:,} read, {verified.missing:,} missing",
+        "rows": f"{counts.utterances:,} ({by_status or 'none'}), {duration(counts.seconds)} of audio",
+        "marker": "there" if verified.marker else "not there",
+    }
+
+
+def _recomputed_line(recomputed: Recomputed) -> str:
+    pieces = [
+        f"{recomputed.compared:,} of {recomputed.rows:,} rows",
+        f"largest difference of a probability {recomputed.largest_difference:.1e}",
+        f"{recomputed.flipped:,} labels flipped",
+    ]
+    if recomputed.on_other_hardware:
+        pieces.append(f"{recomputed.on_other_hardware:,} made on other hardware or not in fp32, only reported")
+    if recomputed.changed:
+        pieces.append(f"{recomputed.changed:,} recordings changed")
+    if recomputed.unreadable:
+        pieces.append(f"{recomputed.unreadable:,} cannot be read now")
+    return "; ".join(pieces)
+
+
+def _recompute(sample: Sample, ledger: Ledger, folder: ModelFolder, findings: Findings) -> Recomputed:
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    set_up_torch(device)
+    with quiet(Path(os.devnull)):  # decoders complain about damaged recordings
+        model = EmotionModel(folder, device, str(ledger.plan.options["precision"]))
+        return recompute(sample.rows, ledger, model, Access(), findings)

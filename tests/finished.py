@@ -1,0 +1,38 @@
+"""A whole output, made by both stages of annotation one after the other, without Ray."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from emoboost.checkpoint import ModelFolder
+from emoboost.ledger import Ledger
+from emoboost.summary import summarise
+from jobs.annotate import AnnotateOptions
+from jobs.planning import open_or_plan
+from jobs.stages import LabelShards, NetworkWork, PrepareWork, prepare_shard
+
+
+def annotated(manifest: Path | str, output: Path | str, model: ModelFolder, **options: object) -> Ledger:
+    """What `annotate` leaves behind, with its marker."""
+    ledger = planned(manifest, output, model, **options)
+    label(ledger, model, ledger.missing())
+    ledger.succeed(summarise(ledger).to_dict())
+    return ledger
+
+
+def planned(manifest: Path | str, output: Path | str, model: ModelFolder, **options: object) -> Ledger:
+    """An output with a plan and no part."""
+    chosen = AnnotateOptions(manifest=str(manifest), output=str(output), model=str(model.path), **options)  # type: ignore[arg-type]
+    return open_or_plan(chosen, model)
+
+
+def label(ledger: Ledger, model: ModelFolder, shards: Iterable[int]) -> None:
+    """Publish the parts of these shards."""
+    defaults = AnnotateOptions(manifest="")
+    numbers = np.array(list(shards))
+    prepare = PrepareWork(ledger, model.config, defaults.max_duration, defaults.access, numbers)
+    network = LabelShards(NetworkWork(ledger, str(model.path), "cpu", "fp32"))
+    for position in range(len(numbers)):
+        network(prepare_shard(pa.table({"id": [position]}), prepare))

@@ -1,0 +1,98 @@
+"""What `verify` prints, and its exit code."""
+
+import json
+from pathlib import Path
+
+import pytest
+from finished import annotated, label, planned
+
+from emoboost.checkpoint import ModelFolder
+from emoboost.errors import ModelError
+from emoboost.ledger import Ledger
+from jobs.exits import Exit
+from jobs.verify import verify_command
+
+
+@pytest.fixture
+def manifest(tmp_path: Path, clips: list[Path]) -> Path:
+    """Ten rows, one without a recording; two shards."""
+    rows = [f"u{number},{clip},1" for number, clip in enumerate([*clips[:9], tmp_path / "gone.wav"])]
+    (tmp_path / "m.csv").write_text("\n".join(["utterance_id,path,end", *rows]) + "\n")
+    return tmp_path / "m.csv"
+
+
+@pytest.fixture
+def output(manifest: Path, tiny_model: ModelFolder, tmp_path: Path) -> Ledger:
+    return annotated(manifest, tmp_path / "out", tiny_model)
+
+
+def run(ledger: Ledger, **options: object) -> Exit:
+    chosen: dict[str, object] = {"recompute": 0, "seed": 0, "model_name": None, "as_json": False, **options}
+    return verify_command(ledger.folder.display, **chosen)  # type: ignore[arg-type]
+
+
+def test_everything_holds(output: Ledger, tiny_model: ModelFolder, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(output, recompute=3, model_name=str(tiny_model.path)) is Exit.COMPLETE
+    *lines, result = capfd.readouterr().out.splitlines()
+    facts = {line[:12].strip(): line[13:] for line in lines}
+    assert facts.pop("recomputed").startswith("3 of 3 rows; largest difference of a probability ")
+    assert facts == {
+        "output": output.folder.display,
+        "model": tiny_model.identity,
+        "plan": "10 utterances in 2 shards",
+        "parts": "2 read, 0 missing",
+        "rows": "10 (9 ok, 1 error), 9 s of audio",
+        "marker": "there",
+    }
+    assert result == "Everything holds."
+
+
+def test_unfinished(
+    manifest: Path, tiny_model: ModelFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unfinished = planned(manifest, tmp_path / "out", tiny_model)
+    label(unfinished, tiny_model, [1])
+    assert run(unfinished) is Exit.INCOMPLETE
+    assert capsys.readouterr().out.endswith("Nothing is wrong; annotate makes the missing parts.\n")
+
+
+def test_wrong(output: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(21):
+        (tmp_path / f"out/labels/{number}.txt").write_text("")
+    assert run(output) is Exit.WRONG
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("WRONG: labels/") for line in lines) == 20
+    assert lines[-2:] == ["and 1 more", "21 findings. A part that is wrong: delete it, and annotate makes it again."]
+
+
+def test_a_lost_plan(output: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    output.folder.remove("_plan/plan.json")
+    assert run(output) is Exit.WRONG
+    assert capsys.readouterr().out.startswith("WRONG: _plan/plan.json: is missing")
+    assert run(output, as_json=True) is Exit.WRONG
+    assert json.loads(capsys.readouterr().out)["findings"] == 1
+
+
+def test_json(output: Ledger, tiny_model: ModelFolder, capfd: pytest.CaptureFixture[str]) -> None:
+    output.withdraw_success()
+    assert run(output, recompute=2, model_name=str(tiny_model.path), as_json=True) is Exit.WRONG
+    values = json.loads(capfd.readouterr().out)
+    recomputed, (finding,) = values.pop("recomputed"), values.pop("first_findings")
+    assert values == {
+        "output": output.folder.display,
+        "result": "wrong",
+        "parts": 2,
+        "missing_parts": 0,
+        "rows": 10,
+        "status": {"ok": 9, "error": 1},
+        "success_marker": False,
+        "findings": 1,
+    }
+    assert (recomputed["rows"], recomputed["compared"], recomputed["flipped"]) == (2, 2, 0)
+    assert (finding["file"], finding["shard"], finding["utterance_id"]) == ("_SUCCESS.json", None, None)
+
+
+def test_a_model_is_refused_before_the_work(output: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ModelError, match="is not a bundled model"):
+        run(output, recompute=1)
+    assert capsys.readouterr().out == ""
