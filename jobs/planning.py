@@ -16,10 +16,11 @@ from emoboost.errors import AudioError, UsageError
 from emoboost.ledger import Ledger, refuse_other_plan
 from emoboost.manifest.kinds import open_source
 from emoboost.manifest.rows import LAST_CHANNEL
+from emoboost.places import is_url
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
 from emoboost.preflight import check_recordings, spread
 from emoboost.schema import is_reserved
-from emoboost.storage import Folder, is_url
+from emoboost.storage import Folder
 from emoboost.utterance import Utterance
 from jobs.console import say
 

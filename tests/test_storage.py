@@ -17,7 +17,8 @@ import pytest
 from s3_server import S3
 
 from emoboost.errors import OutputError
-from emoboost.storage import TEMPORARY, Folder, is_url, sync_folder
+from emoboost.places import is_url
+from emoboost.storage import TEMPORARY, Folder, sync_folder
 
 WRITERS = 8
 BIG = 1_000_000

@@ -14,7 +14,7 @@ from emoboost.errors import ManifestError
 from emoboost.manifest.problems import Problem
 from emoboost.manifest.source import BATCH_ROWS, Place, Rows, Source, is_utf8, resolve_place
 from emoboost.manifest.walk import walk
-from emoboost.storage import is_url
+from emoboost.places import is_url
 
 AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".bwf", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from emoboost.errors import ManifestError
 from emoboost.manifest.problems import Problem
-from emoboost.storage import is_url
+from emoboost.places import is_url
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
