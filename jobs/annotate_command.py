@@ -11,6 +11,7 @@ from pathlib import Path
 from emoboost.checkpoint import find_model
 from emoboost.errors import EmoboostError, UsageError
 from emoboost.ledger import LOGS
+from emoboost.redaction import redacted
 from emoboost.storage import Folder
 from emoboost.summary import Summary
 from jobs.annotate import AnnotateOptions, annotate
@@ -32,6 +33,9 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     for name, value in (("MANIFEST", options.manifest), ("--output", options.output), ("--model", options.model)):
         if value == "":
             raise UsageError(f"{name} is empty; give a path, or leave an option out")
+    root = options.access.root
+    if root is not None and not Path(root).is_dir():
+        raise UsageError(f"--root {root}: no such folder; give the folder that the recordings lie in")
     if dry_run:
         facts = describe_plan(options)
         print(json.dumps(facts) if as_json else "\n".join(f"{name:<20} {value}" for name, value in facts.items()))
@@ -46,7 +50,7 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
         with contextlib.suppress(OSError):  # the disk may be full
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("a", encoding="utf-8") as file:
-                traceback.print_exc(file=file)
+                file.write(redacted(traceback.format_exc()))
         raise EmoboostError(
             f"{output_of(options)}: the job failed ({reason_of(error)})\n"
             f"What is finished stays, the same command continues. Log: {_existing(log) or 'none could be written'}"

@@ -19,6 +19,7 @@ from emoboost.manifest.rows import LAST_CHANNEL
 from emoboost.places import is_url
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
 from emoboost.preflight import check_recordings, spread
+from emoboost.redaction import REPLACEMENT, redacted
 from emoboost.schema import is_reserved
 from emoboost.storage import Folder
 from emoboost.utterance import Utterance
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 PLANNING_SAID_EVERY = 5.0
 """Seconds."""
+STORAGE_OPTIONS = "--storage-options"
 
 
 def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
@@ -85,7 +87,7 @@ def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
         plan = plan_locally(options, rows, Path(planned))
     return {
-        "manifest": options.manifest,
+        "manifest": plan.manifest,
         "output": folder.display,
         "finished shards": 0 if ledger is None else len(ledger.finished()),
         "utterances": plan.utterances,
@@ -106,6 +108,9 @@ def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, obj
         "channel": "mix" if channel is None else channel,
         "limit": options.limit,
         "max_duration": options.max_duration,
+        "allow_http": options.access.http,
+        # Not which one: an archive may be moved while it is annotated.
+        "root": options.access.root is not None,
         "max_bytes": options.access.max_bytes,
         "max_channels": options.access.max_channels,
         "max_sample_rate": options.access.max_sample_rate,
@@ -165,14 +170,25 @@ def a_few(plan: Plan, planned: Path) -> list[Utterance]:
 
 
 def command_with_output(output: str) -> list[str]:
-    """The command that was typed, with another output."""
+    """The command that was typed, with another output and without secrets."""
     words = sys.argv[1:]
     for flag in ("--output", "-o"):
         if flag in words:
             at = words.index(flag)
             words = words[:at] + words[at + 2 :]
     words = [word for word in words if not word.startswith("--output=")]
-    return ["emoboost-batch", *words, "--output", output]
+    return ["emoboost-batch", *_without_secrets(words), "--output", output]
+
+
+def _without_secrets(words: list[str]) -> list[str]:
+    shown = list(map(redacted, words))
+    for at, word in enumerate(words):
+        # Which of a store's options are secret only the store knows.
+        if word == STORAGE_OPTIONS and at + 1 < len(words):
+            shown[at + 1] = REPLACEMENT
+        elif word.startswith(f"{STORAGE_OPTIONS}="):
+            shown[at] = f"{STORAGE_OPTIONS}={REPLACEMENT}"
+    return shown
 
 
 class _PlanningProgress:

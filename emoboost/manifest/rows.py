@@ -11,11 +11,14 @@ from emoboost.manifest.columns import LENGTH, Columns
 from emoboost.manifest.identifiers import derived_id
 from emoboost.manifest.problems import Problem
 from emoboost.manifest.source import Rows
+from emoboost.redaction import holds_secret
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 NUMERIC = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
 MIX = "mix"
 LAST_CHANNEL = 2**31 - 1
+MAY_HOLD_SECRET = r"://.*@|[?&;#].*="
+"""What every uri with a secret in it matches; few others do, so that only these are looked at one by one."""
 
 
 def utterances(rows: Rows, columns: Columns, default_channel: int | None) -> tuple[pa.Table, np.ndarray, list[Problem]]:
@@ -38,6 +41,13 @@ def utterances(rows: Rows, columns: Columns, default_channel: int | None) -> tup
     uri = _text(rows, columns.uri)
     problems += _problems(
         rows, columns.uri, _blank(uri), "is empty; give the path or URL of the audio, or remove the row"
+    )
+    problems += _problems(
+        rows,
+        columns.uri,
+        _secret(uri),
+        "holds a password, token or signature, which the output would show; give the URL alone, and the credentials in "
+        "the environment or with --storage-options",
     )
     channel = _channel(rows, columns.channel, default_channel, problems)
     start = _seconds(rows, columns.start, problems)
@@ -147,6 +157,13 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _blank(text: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(text), ""), True))
+
+
+def _secret(uri: pa.ChunkedArray) -> np.ndarray:
+    suspected = np.asarray(pc.fill_null(pc.match_substring_regex(uri, MAY_HOLD_SECRET), False))
+    for row in np.flatnonzero(suspected):
+        suspected[row] = holds_secret(uri[int(row)].as_py())
+    return suspected
 
 
 def _known(seconds: np.ndarray) -> pa.Array:

@@ -88,7 +88,11 @@ class Place:
     @property
     def parent(self) -> str:
         """The absolute folder or URL that holds it."""
-        return self.given.rsplit("/", 1)[0] if is_url(self.given) else str(Path(self.path).parent)
+        if not is_url(self.given):
+            return str(Path(self.path).parent)
+        # A signed URL goes on behind the file's name, also with slashes; in a store's key ? is a letter as any other.
+        web = self.given.lower().startswith(("http://", "https://"))
+        return (self.given.partition("?")[0] if web else self.given).rsplit("/", 1)[0]
 
     @contextlib.contextmanager
     def open(self) -> Iterator[IO[bytes]]:
