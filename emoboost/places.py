@@ -58,6 +58,16 @@ def allowed_url(location: str, access: Access) -> tuple[str, str]:
     return name, name + location[scheme.end(1) :]
 
 
+def without_query(location: str) -> str:
+    """A URL by HTTP without what a signature adds to it; elsewhere `?` is a letter of a name, or a wildcard.
+
+    >>> without_query("https://host/m.csv?X-Amz-Credential=a/b"), without_query("s3://bucket/a?.wav")
+    ('https://host/m.csv', 's3://bucket/a?.wav')
+    """
+    scheme = _SCHEME.match(location)
+    return location.partition("?")[0] if scheme and scheme[1].lower() in WEB else location
+
+
 def refuse_outside(path: str, root: str | None) -> None:
     """Refuse a path that leads, links resolved, to a place outside of a folder.
 

@@ -131,7 +131,7 @@ def annotate(
         Path | None, typer.Option("--root", help="Folder that local recordings must lie in, links resolved.")
     ] = None,
     allow_http: Annotated[
-        bool, typer.Option("--allow-http", help="Read recordings by http:// and https://, too, but not from here.")
+        bool, typer.Option("--allow-http", help="Read recordings by http(s), too, but never from this machine itself.")
     ] = False,
     max_bytes: Annotated[
         int, typer.Option("--max-bytes", min=1, help="Larger files become error rows.")

@@ -16,7 +16,7 @@ from emoboost.errors import AudioError, UsageError
 from emoboost.ledger import Ledger, refuse_other_plan
 from emoboost.manifest.kinds import open_source
 from emoboost.manifest.rows import LAST_CHANNEL
-from emoboost.places import is_url
+from emoboost.places import is_url, without_query
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
 from emoboost.preflight import check_recordings, spread
 from emoboost.redaction import REPLACEMENT, redacted
@@ -132,7 +132,8 @@ def default_output(manifest: str, limit: int | None) -> str:
     >>> default_output("corpora/calls/*.wav", None)
     'calls.emotions'
     """
-    parts = [part for part in manifest.rstrip("/").split("/") if "*" not in part and "?" not in part]
+    place = redacted(without_query(manifest))
+    parts = [part for part in place.rstrip("/").split("/") if "*" not in part and "?" not in part]
     name = Path(parts[-1]).stem if parts and parts[-1] not in ("", ".", "..") else "recordings"
     return f"{name}.emotions" + (f"-limit{limit}" if limit is not None else "")
 

@@ -23,7 +23,9 @@ from emoboost.errors import FIXES, AudioErrorType, EmoboostError
 from emoboost.ledger import Ledger
 from emoboost.manifest.columns import PATH_COLUMNS, START_COLUMNS
 from emoboost.manifest.listing import AUDIO_SUFFIXES
+from emoboost.places import STORES
 from emoboost.predict import EmotionModel
+from emoboost.redaction import EXACT_NAMES, NAME_ENDINGS
 from emoboost.schema import COLUMNS, labels_schema
 from emoboost.summary import Summary, summarise
 from jobs import exits
@@ -38,6 +40,7 @@ REPOSITORY = Path(__file__).parents[1]
 README = REPOSITORY / "README.md"
 CLI = REPOSITORY / "docs/cli.md"
 ERRORS = REPOSITORY / "docs/errors.md"
+SECURITY = REPOSITORY / "docs/security.md"
 ARCHITECTURE = REPOSITORY / "docs/architecture.md"
 PAGES = sorted(
     page
@@ -247,6 +250,17 @@ def test_errors_page_has_every_error_type_with_its_fix() -> None:
         assert found
         assert fix == FIXES[kind]
     assert len(table) == len(AudioErrorType) + 2  # the head and its rule
+
+
+def test_security_page_names_tests_that_there_are() -> None:
+    named = {name for name in BACKTICKS.findall(text(SECURITY)) if name.startswith(("tests/", "emoboost/"))}
+    assert len(named) > 10
+    assert [name for name in named if not (REPOSITORY / name).is_file()] == []
+
+
+def test_security_page_lists_what_is_allowed_and_what_is_secret() -> None:
+    named = {name.lower() for name in BACKTICKS.findall(prose(SECURITY))}
+    assert {*STORES, *EXACT_NAMES, *NAME_ENDINGS} <= named
 
 
 def test_errors_page_has_every_class_that_stops_a_command() -> None:

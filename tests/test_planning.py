@@ -78,6 +78,12 @@ class TestOutput:
             (".", None, "recordings.emotions"),
             ("..", 0, "recordings.emotions-limit0"),
             ("/data/day?/x.wav", None, "x.emotions"),
+            (
+                "https://host/calls.csv?X-Amz-Credential=AKIA/2026/s3/aws4_request&X-Amz-Signature=1f",
+                None,
+                "calls.emotions",
+            ),
+            ("https://me:word@host", None, "REDACTED@host.emotions"),
         ],
     )
     def test_named_after_the_manifest(self, manifest: str, limit: int | None, output: str) -> None:

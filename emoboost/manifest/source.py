@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from emoboost.errors import ManifestError
 from emoboost.manifest.problems import Problem
-from emoboost.places import is_url
+from emoboost.places import is_url, without_query
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -90,9 +90,7 @@ class Place:
         """The absolute folder or URL that holds it."""
         if not is_url(self.given):
             return str(Path(self.path).parent)
-        # A signed URL goes on behind the file's name, also with slashes; in a store's key ? is a letter as any other.
-        web = self.given.lower().startswith(("http://", "https://"))
-        return (self.given.partition("?")[0] if web else self.given).rsplit("/", 1)[0]
+        return without_query(self.given).rsplit("/", 1)[0]
 
     @contextlib.contextmanager
     def open(self) -> Iterator[IO[bytes]]:
