@@ -8,6 +8,7 @@ EXACT_NAMES = ("sig", "auth", "apikey", "api_key", "jwt", "hmac", "passwd", "pwd
 NAME_ENDINGS = ("signature", "credential", "token", "secret", "password", "secret_key", "access_key", "accesskeyid")
 """So is that of every parameter whose name ends so: `X-Amz-Signature`, `X-Goog-Credential`, `access_token`, …"""
 
+# Text comes from strangers, too: nothing here takes more than linear time, but for the bounded length of a password.
 _NAME = rf"(?:{'|'.join(EXACT_NAMES)}|[\w.-]*(?:{'|'.join(NAME_ENDINGS)}))"
 _VALUE = rf"(?!{REPLACEMENT}(?![\w%.~+/-]))[^&#\s\"'<>]*[^&#\s\"'<>:]"
 _QUERY = re.compile(rf"([?&;#]{_NAME}=){_VALUE}", re.IGNORECASE)
@@ -15,7 +16,9 @@ _ASSIGNED = re.compile(rf"((?:^|(?<=[\s\"'(\[{{,])){_NAME}=){_VALUE}", re.IGNORE
 _QUOTED = re.compile(rf"((?P<q>[\"'])(?:key|{_NAME})(?P=q)\s*:\s*(?P<v>[\"']))(?:\\.|(?!(?P=v)).)*", re.IGNORECASE)
 _HEADER = re.compile(r"(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?)[^\s\"',;]+", re.IGNORECASE)
 # A password may hold slashes that should have been encoded; a number before the first slash is a port.
-_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://)(?!\[)[^\s/?#:]*:(?!\d{1,5}[/?#])[^\s@\"<>]*@", re.IGNORECASE)
+_PASSWORD = re.compile(
+    r"((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)(?!\[)[^\s/?#:]*:(?!\d{1,5}[/?#])[^\s@\"<>]{0,4096}@", re.IGNORECASE
+)
 # Up to the last @ before the path, as browsers read it. Azure writes the name of a container where others write a user:
 # abfs://container@account.dfs.core.windows.net/…
 _USER = re.compile(

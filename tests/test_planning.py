@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -366,6 +367,16 @@ class TestSecrets:
         assert "holds a password, token or signature, which the output would show" in message
         assert "--storage-options" in message
         assert not (tmp_path / "out").exists()
+
+    def test_a_uri_without_end_is_refused(
+        self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder, tmp_path: Path
+    ) -> None:
+        """Also because looking for secrets in it would take long."""
+        (tmp_path / "m.csv").write_text("path\n" + "a" * 32_768 + "\n" + "a://:" * 400_000 + "\n")
+        begin = time.process_time()
+        with pytest.raises(ManifestError, match=r"1 problem:\n.*m\.csv, line 3: the uri has 2,000,000 characters"):
+            open_or_plan(options(manifest=str(tmp_path / "m.csv")), tiny_model)
+        assert time.process_time() - begin < 5
 
     def test_a_long_one_is_hidden_before_it_is_cut(self) -> None:
         problem = Problem(2, "is wrong", "path", f"https://me:{'pa55word' * 20}@host/7.wav")

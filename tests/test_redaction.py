@@ -3,6 +3,7 @@
 import json
 import pickle
 import string
+import time
 
 import pytest
 from hypothesis import given
@@ -89,6 +90,21 @@ def test_other_forms(text: str, kept: str) -> None:
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redacted(text) == text
     assert not holds_secret(text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("a", "a:", "a://", "a://:", "a://b@", "://", "?", "?token", "sig=", "?sig=:", "&", '"key"', "'key': '", "\\"),
+        *("authorization:", " token", "REDACTED@", "a://REDACTED@", "é", "a.", "_-", " \n"),
+    ],
+)
+def test_no_text_takes_long(piece: str) -> None:
+    text = piece * (32_768 // len(piece))
+    begin = time.process_time()
+    redacted(text)
+    holds_secret(text)
+    assert time.process_time() - begin < 2
 
 
 def test_errors_hold_none() -> None:

@@ -17,6 +17,8 @@ NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 NUMERIC = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
 MIX = "mix"
 LAST_CHANNEL = 2**31 - 1
+LONGEST_URI = 32_768
+"""Characters; paths have at most 4,096 bytes, and few servers take longer URLs than 16,384."""
 MAY_HOLD_SECRET = r"://.*@|[?&;#].*="
 """What every uri with a secret in it matches; few others do, so that only these are looked at one by one."""
 
@@ -42,6 +44,7 @@ def utterances(rows: Rows, columns: Columns, default_channel: int | None) -> tup
     problems += _problems(
         rows, columns.uri, _blank(uri), "is empty; give the path or URL of the audio, or remove the row"
     )
+    problems += _too_long(rows, uri)
     problems += _problems(
         rows,
         columns.uri,
@@ -159,8 +162,16 @@ def _blank(text: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(text), ""), True))
 
 
+def _too_long(rows: Rows, uri: pa.ChunkedArray) -> Iterator[Problem]:
+    lengths = np.asarray(pc.fill_null(pc.utf8_length(uri), 0))
+    for row in np.flatnonzero(lengths > LONGEST_URI):
+        what = f"the uri has {lengths[row]:,} characters; give one of at most {LONGEST_URI:,}, or close its quotes"
+        yield Problem(int(rows.positions[row]), what)
+
+
 def _secret(uri: pa.ChunkedArray) -> np.ndarray:
-    suspected = np.asarray(pc.fill_null(pc.match_substring_regex(uri, MAY_HOLD_SECRET), False))
+    short = pc.less_equal(pc.utf8_length(uri), LONGEST_URI)
+    suspected = np.array(pc.fill_null(pc.and_(short, pc.match_substring_regex(uri, MAY_HOLD_SECRET)), False))
     for row in np.flatnonzero(suspected):
         suspected[row] = holds_secret(uri[int(row)].as_py())
     return suspected
