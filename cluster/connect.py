@@ -31,6 +31,9 @@ system allows 107."""
 PRIVATE_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
+    # Where this is off Ray calls its node 127.0.0.1, and each of its processes then listens on the loopback interface
+    # alone. The name is of the systems where that is Ray's own default; it is read when ray is imported.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "OMP_WAIT_POLICY": "PASSIVE",
     "OMP_NUM_THREADS": "1",
     # glibc: keep freed blocks of up to 32 MiB. Giving each segment's arrays back to the system and taking them anew
@@ -66,8 +69,8 @@ def connected(address: str | None) -> Iterator[Cluster]:
     """A connection to Ray for the length of the context.
 
     Without an address (and without `RAY_ADDRESS`) a private Ray starts on this machine: no dashboard, no usage
-    reporting, a random token that only this process and its workers know, its files in a temporary folder. SIGTERM
-    raises KeyboardInterrupt, as Ctrl-C does.
+    reporting, ports on the loopback interface only, a random token that only this process and its workers know, its
+    files in a temporary folder. SIGTERM raises KeyboardInterrupt, as Ctrl-C does.
 
     Raises:
         EmoboostError: the cluster cannot be reached.

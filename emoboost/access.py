@@ -14,6 +14,8 @@ class Access:
     """Folder that local recordings must lie in, links resolved; None is anywhere."""
     http: bool = False
     """Whether http:// and https:// may be opened."""
+    http_anywhere: bool = False
+    """Whether http may also reach this machine itself, its link and a cloud's metadata service."""
     storage_options: Mapping[str, object] = field(default_factory=dict, repr=False)
     """What fsspec's file system of a store is made with; may hold secrets."""
     retry_seconds: float = 60.0
@@ -28,5 +30,5 @@ class Access:
     """Seconds of time that reading one utterance may take; more become an error row `timeout`."""
 
 
-ANYWHERE = Access(http=True)
+ANYWHERE = Access(http=True, http_anywhere=True)
 """For a recording that a person named on the command line or in a program."""

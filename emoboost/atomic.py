@@ -12,12 +12,12 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write a file in one step, whether or not it was there.
+    """Write a file into a folder that is there in one step, whether or not the file was there.
 
     Raises:
         OSError: it cannot be written; nothing of it is left.
     """
-    replace_whole(file, content, file.with_name(f".{file.name}.{os.getpid()}.partial"))
+    _replace(file, content, file.with_name(f".{file.name}.{os.getpid()}.partial"))
 
 
 def replace_whole(file: Path, content: bytes, temporary: Path) -> None:
@@ -31,16 +31,8 @@ def replace_whole(file: Path, content: bytes, temporary: Path) -> None:
     Raises:
         OSError: it cannot be written; the temporary file is gone.
     """
-    for attempt in range(ATTEMPTS):
-        with _flushed(file, content, temporary):
-            try:
-                temporary.replace(file)
-            except FileNotFoundError:
-                if attempt == ATTEMPTS - 1:
-                    raise
-            else:
-                break
-    sync_folder(file.parent)
+    _make(file.parent, temporary.parent)
+    _replace(file, content, temporary)
 
 
 def publish_whole(file: Path, content: bytes, temporary: Path) -> bool:
@@ -59,8 +51,9 @@ def publish_whole(file: Path, content: bytes, temporary: Path) -> bool:
     """
     if file.exists():
         return False
+    _make(file.parent, temporary.parent)
     for attempt in range(ATTEMPTS):
-        with _flushed(file, content, temporary):
+        with _flushed(content, temporary):
             try:
                 _link(temporary, file)
             except FileExistsError:
@@ -83,11 +76,22 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _replace(file: Path, content: bytes, temporary: Path) -> None:
+    for attempt in range(ATTEMPTS):
+        with _flushed(content, temporary):
+            try:
+                temporary.replace(file)
+            except FileNotFoundError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                break
+    sync_folder(file.parent)
+
+
 @contextlib.contextmanager
-def _flushed(file: Path, content: bytes, temporary: Path) -> Iterator[None]:
+def _flushed(content: bytes, temporary: Path) -> Iterator[None]:
     """The content on the disk under a temporary name, for as long as the context lasts."""
-    for folder in (file.parent, temporary.parent):
-        _make(folder)
     try:
         with temporary.open("wb") as target:
             target.write(content)
@@ -108,9 +112,10 @@ def _link(temporary: Path, file: Path) -> None:
         temporary.replace(file)
 
 
-def _make(folder: Path) -> None:
-    """Make a folder and those above it, each flushed into the one that holds it."""
-    if not folder.is_dir():
-        _make(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
+def _make(*folders: Path) -> None:
+    """Make folders and those above them, each flushed into the one that holds it."""
+    for folder in folders:
+        if not folder.is_dir():
+            _make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            sync_folder(folder.parent)

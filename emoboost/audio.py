@@ -18,8 +18,8 @@ import soxr
 from emoboost.access import Access
 from emoboost.decoder import ROUNDING_SECONDS, UNKNOWN_FRAMES, Decoder
 from emoboost.errors import AudioError, AudioErrorType
+from emoboost.places import is_url
 from emoboost.source import audio_error, audio_errors, open_source
-from emoboost.storage import is_url
 
 Float32 = npt.NDArray[np.float32]
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from emoboost.config import ModelConfig
 from emoboost.defaults import DEFAULT_MODEL
 from emoboost.errors import ModelError
+from emoboost.limits import CONFIG_BYTES, WEIGHT_BYTES, read_whole
 
 if TYPE_CHECKING:
     import torch
@@ -98,7 +99,7 @@ def find_model(name_or_folder: str | Path = DEFAULT_MODEL) -> ModelFolder:
     if not file.is_file():
         raise ModelError(f"{path}: not a model folder, {CONFIG} is missing")
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_whole(file, CONFIG_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{file}: cannot be read ({error}); copy the model folder again") from error
     return ModelFolder(path, ModelConfig.from_json(text, str(file)))
@@ -174,7 +175,7 @@ def _read_weights(folder: ModelFolder, name: str, prefix: str) -> dict[str, "tor
 def _verified(folder: ModelFolder, name: str) -> bytes:
     """The content of a weight file that has the hash of the config."""
     try:
-        content = (folder.path / name).read_bytes()
+        content = read_whole(folder.path / name, WEIGHT_BYTES)
     except OSError as error:
         raise ModelError(f"{folder.path / name}: cannot be read ({error.strerror}); copy the model again") from error
     found = hashlib.sha256(content).hexdigest()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from emoboost.errors import ModelError
+from emoboost.limits import refuse_oversized_model
 
 SCHEMA_VERSION = 1
 
@@ -217,12 +218,13 @@ class ModelConfig:
         """Parse `to_json`'s text.
 
         Raises:
-            ModelError: not JSON, another schema version, an unknown or missing key, a value of the wrong type, or an
-                encoder without the description of its input; the message names `source` and the key.
+            ModelError: not JSON, another schema version, an unknown or missing key, a value of the wrong type, a size
+                that no model has, or an encoder without the description of its input; the message names `source` and
+                the key.
         """
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"{source}: not JSON ({error}); copy the model folder again") from None
         version = values.get("schema_version") if isinstance(values, dict) else None
         if version != SCHEMA_VERSION:
@@ -238,6 +240,7 @@ class ModelConfig:
                 f"{source}: backbone: key 'waveform' and family {family!r} do not go together; "
                 "copy the model folder again"
             )
+        refuse_oversized_model(parsed, source)
         return parsed
 
 

@@ -76,7 +76,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to
     names = [canonical(text) for text in _column(table, "label", manifest)]
     _column(table, "speaker", manifest)
     left_out: Counter[str] = Counter()
-    places = [f"{manifest}: row {row}" for row in range(1, len(table) + 1)]
+    places = [f"{plan.manifest}: row {row}" for row in range(1, len(table) + 1)]
     if label_map is None:
         if to_train:
             _refuse_unknown(names, manifest)
@@ -93,7 +93,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to
         _refuse_single("label", labels, manifest)
         _refuse_single("speaker", speakers, manifest)
     return Corpus(
-        manifest,
+        plan.manifest,
         plan.manifest_hash,
         plan.base,
         utterances_of(table),

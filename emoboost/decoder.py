@@ -16,8 +16,8 @@ ROUNDING_SECONDS = 0.05
 """An end this little past the recording's is rounding; so is a recording this much shorter than promised."""
 BLOCK_VALUES = 1 << 18
 """Samples decoded at once, over all channels: 1 MiB of float32."""
-SAMPLE_RATES = range(1_000, 1_000_001)
-"""Hz. Anything else is a damaged header, and would give some label all the same."""
+LOWEST_SAMPLE_RATE = 1_000
+"""Hz. Less is a damaged header, and would give some label all the same."""
 UNKNOWN_FRAMES = 1 << 62
 """libsndfile says more than this when a header gives no length."""
 _UNRECOGNISED, _SYSTEM, _MALFORMED = 1, 2, 3
@@ -44,10 +44,8 @@ class Decoder:
         self._position = 0
         self._failed = False
         self.sample_rate: int = self._sound.samplerate
-        if self.sample_rate not in SAMPLE_RATES:
-            found = f"its header says {self.sample_rate} Hz, which no recorder writes"
-            raise self._error(AudioErrorType.UNSUPPORTED_FORMAT, found)
         self.channels: int = self._sound.channels
+        self._refuse_absurd(access)
         self.version = source.version
         self.present: int = self._sound.frames
         """Frames that the file has room for."""
@@ -141,6 +139,18 @@ class Decoder:
         # wrong.
         sound.seekable = lambda: False
         return sound
+
+    def _refuse_absurd(self, access: Access) -> None:
+        if self.sample_rate < LOWEST_SAMPLE_RATE:
+            found = f"its header says {self.sample_rate} Hz, which no recorder writes"
+        elif self.sample_rate > access.max_sample_rate:
+            limit = f"the limit is {access.max_sample_rate} Hz (--max-sample-rate)"
+            found = f"its header says {self.sample_rate} Hz, {limit}"
+        elif self.channels > access.max_channels:
+            found = f"it has {self.channels} channels, the limit is {access.max_channels} (--max-channels)"
+        else:
+            return
+        raise self._error(AudioErrorType.UNSUPPORTED_FORMAT, found)
 
     def _cannot_decode(self, error: Any) -> AudioError:
         head = self._source.read_at(0, 64)

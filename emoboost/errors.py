@@ -6,11 +6,19 @@ becomes a row of the output, never the end of a job.
 
 from enum import StrEnum
 
+from emoboost.redaction import redacted
+
 
 class EmoboostError(Exception):
-    """A failure that ends a command. The message names the input and the fix; no traceback is needed."""
+    """A failure that ends a command. The message names the input and the fix; no traceback is needed.
+
+    What is secret in the message is replaced (`redaction.redacted`), whoever shows or stores it.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted(message))
 
 
 class UsageError(EmoboostError):
@@ -77,12 +85,15 @@ FIXES: dict[AudioErrorType, str] = {
 
 
 class AudioError(Exception):
-    """One utterance cannot be read. `type` is from the closed list; the message names the uri and what was found."""
+    """One utterance cannot be read. `type` is from the closed list; the message names the uri and what was found.
+
+    What is secret in the message is replaced, as it goes into the output.
+    """
 
     def __init__(self, error_type: AudioErrorType, message: str) -> None:
-        super().__init__(error_type, message)
         self.type = error_type
-        self.message = message
+        self.message = redacted(message)
+        super().__init__(error_type, self.message)
 
     def __str__(self) -> str:
         return self.message

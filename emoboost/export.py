@@ -8,13 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from emoboost.errors import OutputError
+from emoboost.formulas import guarded, guarded_column
 from emoboost.ledger import Ledger
 
 
-def to_csv(ledger: Ledger, destination: Path) -> int:
+def to_csv(ledger: Ledger, destination: Path, *, raw: bool = False) -> int:
     """Write every finished row, in the manifest's order, as RFC 4180 CSV with a header; returns the number of rows.
 
-    The file appears under its name when it is complete.
+    The file appears under its name when it is complete. Text that a spreadsheet would take for a formula gets an
+    apostrophe in front (`formulas`), unless `raw`; numbers are left as they are.
     """
     import pyarrow.csv as pa_csv
 
@@ -22,17 +24,12 @@ def to_csv(ledger: Ledger, destination: Path) -> int:
     temporary = destination.with_name(destination.name + ".partial")
     shards = sorted(ledger.finished())
     schema = ledger.read_part(shards[0]).schema
-    flat = pa.schema([field if _is_plain(field.type) else field.with_type(pa.string()) for field in schema])
+    flat = pa.schema([_flat(field, raw=raw) for field in schema])
     try:
         with pa_csv.CSVWriter(temporary, flat) as writer:
             for shard in shards:
                 part = ledger.read_part(shard)
-                columns = [
-                    part[field.name]
-                    if _is_plain(field.type)
-                    else pa.array(map(_text, part[field.name].to_pylist()), pa.string())
-                    for field in schema
-                ]
+                columns = [_cells(part[field.name], raw=raw) for field in schema]
                 writer.write_table(pa.Table.from_arrays(columns, schema=flat))
                 rows += len(part)
         temporary.replace(destination)
@@ -41,17 +38,18 @@ def to_csv(ledger: Ledger, destination: Path) -> int:
     return rows
 
 
-WRITERS: Mapping[str, Callable[[Ledger, Path], int]] = {"csv": to_csv}
-"""Kind -> function that writes an output's finished rows to a file and returns how many."""
+WRITERS: Mapping[str, Callable[..., int]] = {"csv": to_csv}
+"""Kind -> function (ledger, destination, raw=) that writes an output's finished rows and returns how many."""
 
 
-def export(ledger: Ledger, kind: str, destination: Path) -> int:
+def export(ledger: Ledger, kind: str, destination: Path, *, raw: bool = False) -> int:
     """Write the finished rows of an output.
 
     Args:
         ledger: the output.
         kind: a key of `WRITERS`.
         destination: the file.
+        raw: leave text as it is, also what a spreadsheet would take for a formula.
 
     Returns:
         How many rows were written.
@@ -62,11 +60,23 @@ def export(ledger: Ledger, kind: str, destination: Path) -> int:
     if not ledger.finished():
         raise OutputError(f"{ledger.folder.display}: no part is finished yet; run annotate first")
     try:
-        return WRITERS[kind](ledger, destination)
+        return WRITERS[kind](ledger, destination, raw=raw)
     except OSError as error:
         # pyarrow's text repeats the path.
         reason = os.strerror(error.errno) if error.errno else error
         raise OutputError(f"{destination}: cannot be written ({reason})") from error
+
+
+def _flat(field: pa.Field, *, raw: bool) -> pa.Field:
+    named = field.with_name(field.name if raw else guarded(field.name))
+    return named if _is_plain(field.type) else named.with_type(pa.string())
+
+
+def _cells(column: pa.ChunkedArray, *, raw: bool) -> pa.Array | pa.ChunkedArray:
+    if not _is_plain(column.type):
+        column = pa.array(map(_text, column.to_pylist()), pa.string())
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    return guarded_column(column) if is_text and not raw else column
 
 
 def _is_plain(kind: pa.DataType) -> bool:

@@ -11,9 +11,9 @@ from emoboost.access import Access
 from emoboost.audio import probe
 from emoboost.child import Child, ChildEndedError
 from emoboost.errors import AudioError, AudioErrorType, StorageStop
+from emoboost.places import is_url
 from emoboost.prepare import Preparation, Prepared
 from emoboost.schema import Outcome
-from emoboost.storage import is_url
 from emoboost.utterance import Utterance
 
 HEADERS = 256

@@ -25,6 +25,7 @@ from emoboost.manifest import Manifest, open_manifest
 from emoboost.manifest.column_types import TextTypes, typed
 from emoboost.manifest.columns import LENGTH
 from emoboost.manifest.kinds import open_source
+from emoboost.redaction import redacted
 from emoboost.shards import SHARDS_PER_FILE, ShardWriter, shard_file
 from emoboost.utterance import Utterance
 
@@ -51,9 +52,9 @@ class Plan:
     """What `plan.json` holds; cheap to pickle."""
 
     manifest: str
-    """As the user named it."""
+    """As the user named it, without secrets."""
     base: str
-    """Absolute folder or URL that relative uris start from."""
+    """Absolute folder or URL that relative uris start from; without secrets in plan.json."""
     manifest_hash: str
     """SHA-256 of the manifest's bytes, or of the sorted listing."""
     options: Mapping[str, object]
@@ -81,6 +82,7 @@ class Plan:
             "format": FORMAT,
             "hash": self.hash,
             **{name: value for name, value in vars(self).items() if name != "carried"},
+            "base": redacted(self.base),
             "carried": base64.b64encode(self.carried.serialize().to_pybytes()).decode(),
         }
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
@@ -175,7 +177,7 @@ def make_plan(
                 progress(writer.utterances)
         writer.finish()
     plan = Plan(
-        manifest=manifest,
+        manifest=redacted(manifest),
         base=opened.source.base,
         manifest_hash=identity,
         options=json.loads(json.dumps(options)),

@@ -16,6 +16,7 @@ from emoboost.errors import AudioErrorType
 from emoboost.features import FeatureExtractor
 from emoboost.importing import collector_paused
 from emoboost.prepare import Preparation, Prepared, regrouped
+from emoboost.redaction import redacted
 from emoboost.schema import Outcome
 from emoboost.utterance import Utterance
 
@@ -31,6 +32,7 @@ class Prediction:
     """The label of one utterance, with what it was averaged from."""
 
     uri: str
+    """As it was asked for, without secrets."""
     label: str | None
     """None when the audio could not be read."""
     confidence: float | None
@@ -157,9 +159,9 @@ class EmotionModel:
             channel: counted from 0; None is the mean of all channels.
             max_seconds: a longer span is refused as `too_long`.
         """
-        uri = str(source)
+        place, uri = str(source), redacted(str(source))
         prepared = preparation_for(self.config, max_seconds=max_seconds, access=ANYWHERE)(
-            [Utterance(uri, uri, channel, start, end)]
+            [Utterance(uri, place, channel, start, end)]
         )
         (outcome,) = prepared.outcomes
         if outcome.error_type is not None:

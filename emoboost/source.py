@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from emoboost.access import Access
-from emoboost.errors import AudioError, AudioErrorType
+from emoboost.errors import FIXES, AudioError, AudioErrorType
+from emoboost.http_guard import refusal_in
+from emoboost.places import NotAllowedError, local_path, real_path, refuse_outside
 from emoboost.remote import open_remote
-from emoboost.storage import is_url
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -84,20 +85,38 @@ def open_source(location: str, access: Access) -> Source:
     Only regular files are opened: a folder, pipe or device is refused at once, without waiting for a writer.
 
     Raises:
-        AudioError: `unreadable`, this is something else than a file.
+        AudioError: `unreadable`, this is something else than a file; `too_large`, it has more bytes than allowed.
+        NotAllowedError: a place that `access` does not allow.
         Exception: whatever the operating system or the store says; `audio_errors` gives it a type.
     """
-    path = location.removeprefix("file://")
-    if is_url(path):
-        return Source(open_remote(path, access), is_local=False)
+    path = local_path(location)
+    if path is None:
+        source = Source(open_remote(location, access), is_local=False)
+    else:
+        source = Source(_open_local(location, path, access.root), is_local=True)
+    if source.size > access.max_bytes:
+        source.close()
+        found = f"has {source.size:,} bytes, the limit is {access.max_bytes:,} (--max-bytes)"
+        raise audio_error(AudioErrorType.TOO_LARGE, location, found)
+    return source
+
+
+def _open_local(location: str, path: str, root: str | None) -> BinaryIO:
+    # Before it is opened, so that nobody learns what there is elsewhere, and after, when it cannot be exchanged.
+    refuse_outside(path, root)
     # Non-blocking, because the plain open of a pipe waits for a writer. It means nothing for a regular file.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
+    try:
+        if root is not None:
+            refuse_outside(real_path(descriptor, path), root)
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
+            raise audio_error(AudioErrorType.UNREADABLE, location, f"is {kind}, not a file; name the recording itself")
+        return os.fdopen(descriptor, "rb", buffering=0)
+    except BaseException:
         os.close(descriptor)
-        kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
-        raise audio_error(AudioErrorType.UNREADABLE, location, f"is {kind}, not a file; name the recording itself")
-    return Source(os.fdopen(descriptor, "rb", buffering=0), is_local=True)
+        raise
 
 
 def audio_error(error_type: AudioErrorType, location: str, found: str) -> AudioError:
@@ -121,6 +140,10 @@ def audio_errors(location: str) -> Iterator[None]:
 
 
 def _explain(error: Exception) -> tuple[AudioErrorType, str]:
+    if isinstance(error, NotAllowedError):
+        return AudioErrorType.NOT_ALLOWED, f"{error}; {FIXES[AudioErrorType.NOT_ALLOWED]}"
+    if refusal := refusal_in(error):
+        return AudioErrorType.NOT_ALLOWED, f"{refusal}; recordings are not fetched from there"
     if isinstance(error, FileNotFoundError) and (refused := _refused(error.__cause__)):
         return refused
     if isinstance(error, FileNotFoundError | NotADirectoryError):

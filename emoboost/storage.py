@@ -16,6 +16,8 @@ from typing import IO, TYPE_CHECKING, Self, cast
 
 from emoboost.atomic import publish_whole, replace_whole
 from emoboost.errors import OutputError
+from emoboost.places import is_url
+from emoboost.redaction import holds_secret
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -40,8 +42,17 @@ class Folder:
 
     @classmethod
     def at(cls, location: str | Path) -> Self:
-        """The folder at a path or URL; it need not exist."""
+        """The folder at a path or URL; it need not exist.
+
+        Raises:
+            OutputError: the URL holds a password or signature, which everything that names the folder would show.
+        """
         text = str(location).removeprefix("file://")
+        if holds_secret(text):
+            raise OutputError(
+                f"{text}: an output's URL may hold no password, token or signature, because logs and files name it; "
+                "give the URL alone, and the credentials in the environment"
+            )
         if is_url(text):
             return cls(text.rstrip("/"), text.rstrip("/"))
         return cls(str(Path(text).expanduser().absolute()), text)
@@ -166,9 +177,3 @@ class Folder:
 
         filesystem, root = fsspec.core.url_to_fs(self.url)
         return filesystem, str(root)
-
-
-def is_url(text: str) -> bool:
-    """Whether this names a place by scheme (`s3://…`) rather than by path; `file://` counts as a URL."""
-    scheme, separator, _ = text.partition("://")
-    return bool(separator) and scheme.replace("+", "").isalnum()

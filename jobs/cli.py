@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
+from emoboost.access import Access
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
 from jobs.exits import Exit, run
 from jobs.failures import RESUME
+
+LIMITS = Access()
+"""The defaults of what a recording may hold."""
 
 app = typer.Typer(
     name="emoboost-batch",
@@ -137,6 +141,25 @@ def annotate(
         typer.Option("--reuse", help="An older output: rows whose audio and model did not change are taken from it."),
     ] = None,
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = Precision.FP32,
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Folder that local recordings must lie in, links resolved.")
+    ] = None,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Read recordings by http(s), too, but never from this machine itself.")
+    ] = False,
+    max_bytes: Annotated[
+        int, typer.Option("--max-bytes", min=1, help="Larger files become error rows.")
+    ] = LIMITS.max_bytes,
+    max_channels: Annotated[
+        int, typer.Option("--max-channels", min=1, help="Files of more channels become error rows.")
+    ] = LIMITS.max_channels,
+    max_sample_rate: Annotated[
+        int, typer.Option("--max-sample-rate", min=1_000, help="Files of a higher rate (Hz) become error rows.")
+    ] = LIMITS.max_sample_rate,
+    max_decode_seconds: Annotated[
+        float,
+        typer.Option("--max-decode-seconds", min=1, help="Utterances that take longer to read become error rows."),
+    ] = LIMITS.max_decode_seconds,
     ray_address: RayAddress = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, plan, write nothing.")] = False,
     json: Json = False,
@@ -160,6 +183,14 @@ def annotate(
         stop_at=stop_at,
         reuse=reuse,
         ray_address=ray_address,
+        access=Access(
+            root=None if root is None else str(root.expanduser().absolute()),
+            http=allow_http,
+            max_bytes=max_bytes,
+            max_channels=max_channels,
+            max_sample_rate=max_sample_rate,
+            max_decode_seconds=max_decode_seconds,
+        ),
     )
     run(lambda: annotate_command(options, max_errors=max_errors, dry_run=dry_run, as_json=json), debug=debug)
 
@@ -232,12 +263,15 @@ def export(
         Path | None,
         typer.Option("--destination", "-d", help="File to write. Default: OUTPUT.csv in this folder."),
     ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Leave text as it is, also what a spreadsheet would take for a formula.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Write the labels of OUTPUT in another format."""
     from jobs.export import export_command
 
-    run(lambda: export_command(output, to.value, destination), debug=debug)
+    run(lambda: export_command(output, to.value, destination, raw=raw), debug=debug)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emoboost.errors import EmoboostError
 from emoboost.ledger import LOGS
+from emoboost.redaction import redacted
 from emoboost.storage import Folder
 from emoboost.summary import Summary
 from jobs.console import say, summary_text
@@ -44,7 +45,7 @@ def explained(output: str, log: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):  # the disk may be full
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("a", encoding="utf-8") as file:
-                traceback.print_exc(file=file)
+                file.write(redacted(traceback.format_exc()))
         raise EmoboostError(
             f"{output}: the job failed ({reason_of(error)})\n"
             f"What is finished stays, the same command continues. Log: {_existing(log) or 'none could be written'}"

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import NoReturn
 
 from emoboost.errors import EmoboostError
+from emoboost.redaction import redacted
 
 
 class Exit(IntEnum):
@@ -63,5 +64,5 @@ def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:
 
 def _show(message: str, *, debug: bool) -> None:
     if debug:
-        traceback.print_exc()
-    print(f"Error: {message}", file=sys.stderr, flush=True)
+        print(redacted(traceback.format_exc()), end="", file=sys.stderr)
+    print(redacted(f"Error: {message}"), file=sys.stderr, flush=True)

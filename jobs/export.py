@@ -8,11 +8,11 @@ from jobs.exits import Exit
 from jobs.outputs import ledger_of
 
 
-def export_command(output: str, kind: str, destination: Path | None) -> Exit:
+def export_command(output: str, kind: str, destination: Path | None, *, raw: bool) -> Exit:
     """Write the file and say where it is; an unfinished output gives what is there, and exit code 4."""
     ledger = ledger_of(output)
     destination = destination or Path(f"{output.rstrip('/').rsplit('/', 1)[-1]}.{kind}")
-    rows = export(ledger, kind, destination)
+    rows = export(ledger, kind, destination, raw=raw)
     print(f"{rows:,} rows in {destination}")
     if rows != ledger.plan.utterances:
         say(f"The output is not complete: {rows:,} of {ledger.plan.utterances:,} utterances; annotate continues it.")

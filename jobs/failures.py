@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emoboost.errors import EmoboostError
+from emoboost.redaction import redacted
 
 RESUME = "the same command with --resume continues"
 
@@ -35,7 +36,7 @@ def told_plainly(output: Path, go_on: str) -> Iterator[None]:
         log = output / "failure.log"
         with contextlib.suppress(OSError):  # the disk may be full
             output.mkdir(parents=True, exist_ok=True)
-            log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+            log.write_text(redacted("".join(traceback.format_exception(error))), encoding="utf-8")
         raise EmoboostError(f"{output}: the job failed ({reason_of(error)}); {go_on}. Details: {log}") from error
 
 

@@ -15,8 +15,10 @@ from emoboost.isolation import durations
 from emoboost.ledger import Ledger, refuse_other_plan
 from emoboost.manifest.kinds import open_source
 from emoboost.manifest.rows import LAST_CHANNEL
+from emoboost.places import without_query
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
 from emoboost.preflight import check_recordings, spread
+from emoboost.redaction import REPLACEMENT, redacted
 from emoboost.schema import is_reserved
 from emoboost.storage import Folder
 from emoboost.utterance import Utterance
@@ -24,6 +26,9 @@ from jobs.progress import NowAndThen
 
 if TYPE_CHECKING:
     from jobs.annotate import AnnotateOptions
+
+
+STORAGE_OPTIONS = "--storage-options"
 
 
 def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
@@ -84,7 +89,7 @@ def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
         plan = plan_locally(options, rows, Path(planned))
     return {
-        "manifest": options.manifest,
+        "manifest": plan.manifest,
         "output": folder.display,
         "finished shards": 0 if ledger is None else len(ledger.finished()),
         "utterances": plan.utterances,
@@ -105,6 +110,9 @@ def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, obj
         "channel": "mix" if channel is None else channel,
         "limit": options.limit,
         "max_duration": options.max_duration,
+        "allow_http": options.access.http,
+        # Not which one: an archive may be moved while it is annotated.
+        "root": options.access.root is not None,
         "max_bytes": options.access.max_bytes,
         "max_channels": options.access.max_channels,
         "max_sample_rate": options.access.max_sample_rate,
@@ -126,7 +134,8 @@ def default_output(manifest: str, limit: int | None) -> str:
     >>> default_output("corpora/calls/*.wav", None)
     'calls.emotions'
     """
-    parts = [part for part in manifest.rstrip("/").split("/") if "*" not in part and "?" not in part]
+    place = redacted(without_query(manifest))
+    parts = [part for part in place.rstrip("/").split("/") if "*" not in part and "?" not in part]
     name = Path(parts[-1]).stem if parts and parts[-1] not in ("", ".", "..") else "recordings"
     return f"{name}.emotions" + (f"-limit{limit}" if limit is not None else "")
 
@@ -154,11 +163,22 @@ def a_few(plan: Plan, planned: Path) -> list[Utterance]:
 
 
 def command_with_output(output: str) -> list[str]:
-    """The command that was typed, with another output."""
+    """The command that was typed, with another output and without secrets."""
     words = sys.argv[1:]
     for flag in ("--output", "-o"):
         if flag in words:
             at = words.index(flag)
             words = words[:at] + words[at + 2 :]
     words = [word for word in words if not word.startswith("--output=")]
-    return ["emoboost-batch", *words, "--output", output]
+    return ["emoboost-batch", *_without_secrets(words), "--output", output]
+
+
+def _without_secrets(words: list[str]) -> list[str]:
+    shown = list(map(redacted, words))
+    for at, word in enumerate(words):
+        # Which of a store's options are secret only the store knows.
+        if word == STORAGE_OPTIONS and at + 1 < len(words):
+            shown[at + 1] = REPLACEMENT
+        elif word.startswith(f"{STORAGE_OPTIONS}="):
+            shown[at] = f"{STORAGE_OPTIONS}={REPLACEMENT}"
+    return shown

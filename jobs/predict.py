@@ -84,7 +84,8 @@ def to_dict(prediction: Prediction, model: EmotionModel) -> dict[str, object]:
 
 
 def write_csv(predictions: Sequence[Prediction], model: EmotionModel, output: Path) -> None:
-    """One row a file, the columns named as in annotate's output."""
+    """One row a file, the columns named as in annotate's output; no text is a formula to a spreadsheet."""
+    from emoboost.formulas import guarded
     from emoboost.schema import probability_column
 
     header = ["uri", "duration", "status", "error_type", "error_message", "label", "confidence"]
@@ -95,10 +96,10 @@ def write_csv(predictions: Sequence[Prediction], model: EmotionModel, output: Pa
             status = "error" if prediction.label is None else "ok"
             values = [prediction.probabilities.get(name) for name in model.classes]
             row = [
-                prediction.uri,
+                guarded(prediction.uri),
                 prediction.duration,
                 status,
                 prediction.error_type,
-                prediction.error_message,
+                guarded(prediction.error_message or ""),
             ]
             writer.writerow([*row, prediction.label, prediction.confidence, *values])

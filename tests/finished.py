@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from emoboost.attempts import Attempts
 from emoboost.checkpoint import ModelFolder
 from emoboost.ledger import Ledger
+from emoboost.runners import new_id
 from emoboost.summary import summarise
+from emoboost.task import Task
 from jobs.annotate import AnnotateOptions
 from jobs.planning import open_or_plan
 from jobs.stages import LabelShards, NetworkWork, PrepareWork, prepare_shard
@@ -32,7 +35,8 @@ def label(ledger: Ledger, model: ModelFolder, shards: Iterable[int]) -> None:
     """Publish the parts of these shards."""
     defaults = AnnotateOptions(manifest="")
     numbers = np.array(list(shards))
-    prepare = PrepareWork(ledger, model.config, defaults.max_duration, defaults.access, numbers)
-    network = LabelShards(NetworkWork(ledger, str(model.path), "cpu", "fp32"))
+    task, attempts = Task(ledger), Attempts(new_id())
+    prepare = PrepareWork(task, model.config, defaults.max_duration, defaults.access, numbers, attempts)
+    network = LabelShards(NetworkWork(task, str(model.path), "cpu", "fp32", attempts))
     for position in range(len(numbers)):
         network(prepare_shard(pa.table({"id": [position]}), prepare))

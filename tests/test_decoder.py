@@ -171,8 +171,24 @@ def test_whatever_a_header_says_the_answer_is_audio_or_an_audio_error(
             assert 0 < len(waveform) <= MAX_SECONDS * RATE + 1
 
 
-@pytest.mark.parametrize("rate", [999, 1_000_001, 268_451_456])
+@pytest.mark.parametrize("rate", [1, 999])
 def test_rates_that_no_recorder_writes(rate: int, tmp_path: Path, speech: np.ndarray) -> None:
     error_type, message = refusal(written(tmp_path / "rate.wav", speech, rate))
     assert error_type is AudioErrorType.UNSUPPORTED_FORMAT
     assert f"its header says {rate} Hz, which no recorder writes" in message
+
+
+@pytest.mark.parametrize(("rate", "limit"), [(1_000_001, None), (268_451_456, None), (16_000, 15_999)])
+def test_rates_above_the_limit(rate: int, limit: int | None, tmp_path: Path, speech: np.ndarray) -> None:
+    access = Access() if limit is None else Access(max_sample_rate=limit)
+    error_type, message = refusal(written(tmp_path / "rate.wav", speech, rate), access=access)
+    assert error_type is AudioErrorType.UNSUPPORTED_FORMAT
+    assert f"its header says {rate} Hz, the limit is {limit or 1_000_000} Hz (--max-sample-rate)" in message
+
+
+def test_channels_above_the_limit(tmp_path: Path, speech: np.ndarray) -> None:
+    path = written(tmp_path / "three.wav", np.stack([speech[:1_600]] * 3, axis=1))
+    assert len(read(path, access=Access(max_channels=3))) == 1_600
+    error_type, message = refusal(path, access=Access(max_channels=2))
+    assert error_type is AudioErrorType.UNSUPPORTED_FORMAT
+    assert "it has 3 channels, the limit is 2 (--max-channels)" in message

@@ -15,32 +15,30 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import typer
+from finished import label
 
-from emoboost.access import Access
-from emoboost.attempts import Attempts
 from emoboost.checkpoint import bundled_models, find_model
-from emoboost.defaults import MAX_SECONDS
 from emoboost.errors import FIXES, AudioErrorType, EmoboostError
 from emoboost.ledger import Ledger
 from emoboost.manifest.columns import PATH_COLUMNS, START_COLUMNS
 from emoboost.manifest.listing import AUDIO_SUFFIXES
+from emoboost.places import STORES
 from emoboost.predict import EmotionModel
-from emoboost.runners import new_id
+from emoboost.redaction import EXACT_NAMES, NAME_ENDINGS
 from emoboost.schema import COLUMNS, labels_schema
 from emoboost.summary import Summary, summarise
-from emoboost.task import Task
 from jobs import exits
 from jobs.annotate import AnnotateOptions
 from jobs.cli import app
 from jobs.console import label_lines
 from jobs.exits import Exit
 from jobs.planning import open_or_plan
-from jobs.stages import LabelShards, NetworkWork, PrepareWork, prepare_shard
 
 REPOSITORY = Path(__file__).parents[1]
 README = REPOSITORY / "README.md"
 CLI = REPOSITORY / "docs/cli.md"
 ERRORS = REPOSITORY / "docs/errors.md"
+SECURITY = REPOSITORY / "docs/security.md"
 ARCHITECTURE = REPOSITORY / "docs/architecture.md"
 PAGES = sorted(
     page
@@ -252,6 +250,17 @@ def test_errors_page_has_every_error_type_with_its_fix() -> None:
     assert len(table) == len(AudioErrorType) + 2  # the head and its rule
 
 
+def test_security_page_names_tests_that_there_are() -> None:
+    named = {name for name in BACKTICKS.findall(text(SECURITY)) if name.startswith(("tests/", "emoboost/"))}
+    assert len(named) > 10
+    assert [name for name in named if not (REPOSITORY / name).is_file()] == []
+
+
+def test_security_page_lists_what_is_allowed_and_what_is_secret() -> None:
+    named = {name.lower() for name in BACKTICKS.findall(prose(SECURITY))}
+    assert {*STORES, *EXACT_NAMES, *NAME_ENDINGS} <= named
+
+
 def test_errors_page_has_every_class_that_stops_a_command() -> None:
     def below(kind: type[EmoboostError]) -> Iterator[type[EmoboostError]]:
         yield kind
@@ -302,11 +311,7 @@ def annotated(
     with contextlib.chdir(folder):
         options = AnnotateOptions(manifest=str(REPOSITORY / "examples/manifest.csv"))
         ledger = open_or_plan(options, bundled.folder)
-        task, attempts, shards = Task(ledger), Attempts(new_id()), np.arange(ledger.plan.shards)
-        work = PrepareWork(task, bundled.config, MAX_SECONDS, Access(), shards, attempts)
-        label = LabelShards(NetworkWork(task, str(bundled.folder.path), "cpu", "fp32", attempts))
-        for shard in range(ledger.plan.shards):
-            label(prepare_shard(pa.table({"id": [shard]}), work))
+        label(ledger, bundled.folder, ledger.missing())
         yield folder, ledger, summarise(ledger)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emoboost.errors import AudioErrorType, OutputError
 from emoboost.export import WRITERS, export
+from emoboost.formulas import guarded, guarded_column
 from emoboost.ledger import Ledger
 from emoboost.plan import make_plan
 from emoboost.schema import Outcome, is_reserved, labels_table
@@ -138,3 +142,69 @@ def test_an_older_file_stays_until_the_new_one_is_whole(ledger: Ledger, tmp_path
 
 def test_kinds() -> None:
     assert set(WRITERS) == {"csv"}
+
+
+FORMULAS = [
+    *("=1+1", "+49 30 1", "-5", "@SUM(A1)", "\t=1", "\r=1", "'=1+1", "''@x"),
+    *("it's = 1", "'quoted'", "", "1-2", " =1"),
+]
+
+
+def formulas_ledger(tmp_path: Path) -> Ledger:
+    """One shard whose text columns hold what a spreadsheet runs, beside numbers below zero."""
+    count = len(FORMULAS)
+    columns = {
+        "path": [f"={number}.wav" for number in range(count)],
+        "note": FORMULAS,
+        "=name": pa.array(FORMULAS, pa.large_string()),
+        "kind": pa.array(FORMULAS).dictionary_encode(),
+        "view": pa.array(FORMULAS, pa.string_view()),
+        "score": pa.array([-1.5] * count),
+        "balance": pa.array([-7] * count),
+        "nothing": pa.array([None] * count, pa.string()),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "m.parquet")
+    plan = make_plan(str(tmp_path / "m.parquet"), tmp_path / "planned", {}, reserved=is_reserved)
+    ledger = Ledger.create(Folder.at(tmp_path / "out"), plan, tmp_path / "planned")
+    fill(ledger, ledger.missing())
+    return ledger
+
+
+def cells(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_no_text_is_a_formula(tmp_path: Path) -> None:
+    export(formulas_ledger(tmp_path), "csv", tmp_path / "out.csv")
+    found = cells(tmp_path / "out.csv")
+    numbers = ("score", "balance")
+    texts = [text for row in found for name, text in row.items() if name not in numbers]
+    assert not [text for text in (*found[0], *texts) if text[:1] and text[0] in "=+-@\t\r"]
+    assert [row["uri"] for row in found][:2] == ["'=0.wav", "'=1.wav"]
+    for name in ("note", "'=name", "kind", "view"):
+        assert [row[name] for row in found] == [
+            *("'=1+1", "'+49 30 1", "'-5", "'@SUM(A1)", "'\t=1", "'\r=1", "''=1+1", "'''@x"),
+            *("it's = 1", "'quoted'", "", "1-2", " =1"),
+        ]
+
+
+def test_numbers_below_zero_stay_numbers(tmp_path: Path) -> None:
+    export(formulas_ledger(tmp_path), "csv", tmp_path / "out.csv")
+    frame = pd.read_csv(tmp_path / "out.csv")
+    assert set(frame["score"]) == {-1.5}
+    assert set(frame["balance"]) == {-7}
+    assert frame["nothing"].isna().all()
+
+
+def test_raw_text(tmp_path: Path) -> None:
+    export(formulas_ledger(tmp_path), "csv", tmp_path / "out.csv", raw=True)
+    for name in ("note", "=name", "kind", "view"):
+        assert [row[name] for row in cells(tmp_path / "out.csv")] == FORMULAS
+
+
+@given(st.text(st.sampled_from("'=+-@\t\rab ")))
+def test_one_apostrophe_less_is_what_was_there(text: str) -> None:
+    cell = guarded(text)
+    assert guarded_column(pa.array([text, None])).to_pylist() == [cell, None]
+    assert re.sub(r"^'('*[=+\-@\t\r])", r"\1", cell) == text

@@ -2,20 +2,30 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import fsspec
+import pandas as pd
 import pytest
 from reading import REPOSITORY
+from typer.testing import CliRunner
 
 from emoboost.access import Access
 from emoboost.checkpoint import ModelFolder
 from emoboost.errors import EmoboostError, ManifestError, ModelError, OutputError, UsageError
 from emoboost.isolation import read_durations
 from emoboost.ledger import Ledger
+from emoboost.manifest.problems import Problem
+from emoboost.manifest.source import Place
 from emoboost.storage import Folder
 from jobs.annotate import AnnotateOptions
+from jobs.annotate_command import annotate_command
+from jobs.cli import app
 from jobs.exits import Exit, run
+from jobs.failures import told_plainly
 from jobs.planning import (
     a_few,
     command_with_output,
@@ -69,6 +79,12 @@ class TestOutput:
             (".", None, "recordings.emotions"),
             ("..", 0, "recordings.emotions-limit0"),
             ("/data/day?/x.wav", None, "x.emotions"),
+            (
+                "https://host/calls.csv?X-Amz-Credential=AKIA/2026/s3/aws4_request&X-Amz-Signature=1f",
+                None,
+                "calls.emotions",
+            ),
+            ("https://me:word@host", None, "REDACTED@host.emotions"),
         ],
     )
     def test_named_after_the_manifest(self, manifest: str, limit: int | None, output: str) -> None:
@@ -313,3 +329,173 @@ def raising(error: BaseException) -> Callable[[], Exit]:
         raise error
 
     return command
+
+
+SIGNED = "https://host/calls/7.wav?X-Amz-Credential=AKIA%2F20260101&X-Amz-Signature=5ec2e7"
+SECRETS = ("AKIA", "5ec2e7", "pa55word", "t0ken")
+
+
+def secrets_in(text: str) -> list[str]:
+    return [secret for secret in SECRETS if secret in text]
+
+
+class TestSecrets:
+    @pytest.mark.parametrize(
+        "uri", [SIGNED, "s3://me:pa55word@bucket/7.wav", "7.wav?sig=5ec2e7", "https://t0ken@host/x"]
+    )
+    @pytest.mark.parametrize("kind", ["csv", "parquet"])
+    def test_a_row_with_one_is_refused(
+        self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder, tmp_path: Path, uri: str, kind: str
+    ) -> None:
+        manifest = tmp_path / f"m.{kind}"
+        rows = pd.DataFrame({"path": ["fine.wav", uri], "channel": ["0", "left"]})
+        if kind == "csv":
+            rows.to_csv(manifest, index=False)
+        else:
+            rows.to_parquet(manifest)
+        with pytest.raises(ManifestError) as caught:
+            open_or_plan(options(manifest=str(manifest), access=Access(http=True)), tiny_model)
+        message = str(caught.value)
+        assert not secrets_in(message)
+        assert f"m.{kind}, {'line 3' if kind == 'csv' else 'row 2'}, column 'path', value '" in message
+        assert "REDACTED" in message
+        assert "holds a password, token or signature, which the output would show" in message
+        assert "--storage-options" in message
+        assert not (tmp_path / "out").exists()
+
+    def test_a_uri_without_end_is_refused(
+        self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder, tmp_path: Path
+    ) -> None:
+        """Also because looking for secrets in it would take long."""
+        (tmp_path / "m.csv").write_text("path\n" + "a" * 32_768 + "\n" + "a://:" * 400_000 + "\n")
+        begin = time.process_time()
+        with pytest.raises(ManifestError, match=r"1 problem:\n.*m\.csv, line 3: the uri has 2,000,000 characters"):
+            open_or_plan(options(manifest=str(tmp_path / "m.csv")), tiny_model)
+        assert time.process_time() - begin < 5
+
+    def test_a_long_one_is_hidden_before_it_is_cut(self) -> None:
+        problem = Problem(2, "is wrong", "path", f"https://me:{'pa55word' * 20}@host/7.wav")
+        assert not secrets_in(problem.text("m.csv", "line"))
+
+    @pytest.mark.parametrize("place", ["memory://me:pa55word@h/calls/*.wav", "memory://t0ken@h/calls"])
+    def test_a_listing_with_one_is_refused(
+        self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder, place: str
+    ) -> None:
+        fsspec.filesystem("memory").pipe_file(f"{place.partition('calls')[0]}calls/7.wav", b"")
+        with pytest.raises(ManifestError, match=r"REDACTED@h/calls.*may hold no password") as caught:
+            open_or_plan(options(manifest=place), tiny_model)
+        assert not secrets_in(str(caught.value))
+
+    @pytest.mark.parametrize("place", ["s3://me:pa55word@bucket/out", "https://host/out?sig=5ec2e7"])
+    def test_an_output_with_one_is_refused(
+        self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder, place: str
+    ) -> None:
+        with pytest.raises(OutputError, match="an output's URL may hold no password") as planning:
+            open_or_plan(options(output=place), tiny_model)
+        with pytest.raises(OutputError, match="an output's URL may hold no password") as describing:
+            describe_plan(options(output=place))
+        assert not secrets_in(f"{planning.value} {describing.value}")
+
+    @pytest.fixture
+    def signed(self, clips: list[Path]) -> str:
+        """A manifest whose URL has a password, as a person typed it: it is read, and not shown."""
+        place = "memory://me:pa55word@store/m.csv"
+        fsspec.filesystem("memory").pipe_file(place, f"path\n{clips[0]}\nmissing.wav\n".encode())
+        return place
+
+    def test_the_plan_holds_none(
+        self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder, tmp_path: Path, signed: str
+    ) -> None:
+        ledger = open_or_plan(options(manifest=signed), tiny_model)
+        text = (tmp_path / "out/_plan/plan.json").read_text()
+        assert '"manifest": "memory://REDACTED@store/m.csv"' in text
+        assert '"base": "memory://REDACTED@store"' in text
+        # What the workers are told still leads there.
+        assert ledger.plan.base == "memory://me:pa55word@store"
+        assert open_or_plan(options(manifest=signed), tiny_model) == ledger
+        for file in (tmp_path / "out").rglob("*"):
+            assert file.is_dir() or not secrets_in(file.read_bytes().decode(errors="replace"))
+
+    def test_the_description_of_a_run_holds_none(self, options: Callable[..., AnnotateOptions], signed: str) -> None:
+        assert not secrets_in(json.dumps(describe_plan(options(manifest=signed))))
+
+    def test_the_base_of_a_signed_manifest(self) -> None:
+        place = Place(SIGNED.replace("%2F", "/"), fsspec.filesystem("memory"), "m", "file")
+        assert place.parent == "https://host/calls"
+
+    def test_the_suggested_command_holds_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        words = ["x", "annotate", SIGNED, "--storage-options", '{"anon": "t0ken"}', '--storage-options={"k": "t0ken"}']
+        monkeypatch.setattr(sys, "argv", words)
+        command = command_with_output("out-2")
+        assert not secrets_in(" ".join(command))
+        assert command[3:6] == ["--storage-options", "REDACTED", "--storage-options=REDACTED"]
+
+    def test_a_failing_command_shows_none(self, capsys: pytest.CaptureFixture[str]) -> None:
+        def fail() -> Exit:
+            raise ValueError(f"cannot read {SIGNED}")
+
+        with pytest.raises(SystemExit):
+            run(fail, debug=True)
+        shown = capsys.readouterr().err
+        assert "Traceback" in shown
+        assert not secrets_in(shown)
+
+    def test_the_log_of_a_failing_job_holds_none(self, tmp_path: Path) -> None:
+        with pytest.raises(EmoboostError) as caught, told_plainly(tmp_path, "go on"):
+            raise ValueError(f"cannot read {SIGNED}")
+        log = (tmp_path / "failure.log").read_text()
+        assert "cannot read https://host" in log
+        assert not secrets_in(f"{caught.value} {log}")
+
+
+class TestAccess:
+    def test_a_root_that_is_no_folder(self, options: Callable[..., AnnotateOptions], tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        for root in (tmp_path / "file", tmp_path / "none"):
+            made = options(access=Access(root=str(root)))
+            with pytest.raises(UsageError, match=f"^--root {root}: no such folder; give the folder"):
+                annotate_command(made, max_errors=0, dry_run=True, as_json=False)
+
+    @pytest.mark.parametrize(
+        ("changed", "message"),
+        [
+            ({"http": True}, "allow_http was False and is now True"),
+            ({"root": "/"}, "root was False and is now True"),
+            ({"max_bytes": 10**9}, "max_bytes was 274877906944 and is now 1000000000"),
+        ],
+    )
+    def test_another_access_is_another_run(
+        self,
+        options: Callable[..., AnnotateOptions],
+        tiny_model: ModelFolder,
+        changed: dict[str, Any],
+        message: str,
+    ) -> None:
+        open_or_plan(options(), tiny_model)
+        with pytest.raises(OutputError, match=message):
+            open_or_plan(options(access=Access(**changed)), tiny_model)
+
+    def test_the_command_line_gives_it(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        given: list[AnnotateOptions] = []
+
+        def keep(options: AnnotateOptions, **_: object) -> Exit:
+            given.append(options)
+            return Exit.COMPLETE
+
+        monkeypatch.setattr("jobs.annotate_command.annotate_command", keep)
+        monkeypatch.chdir(tmp_path)
+        words = ["annotate", "m.csv", "--root", "calls", "--allow-http", "--max-bytes", "9", "--max-channels", "2"]
+        words += ["--max-sample-rate", "8000", "--max-decode-seconds", "7"]
+        assert CliRunner().invoke(app, words).exit_code == 0
+        assert CliRunner().invoke(app, ["annotate", "m.csv"]).exit_code == 0
+        root = str(tmp_path / "calls")
+        expected = Access(
+            root=root, http=True, max_bytes=9, max_channels=2, max_sample_rate=8_000, max_decode_seconds=7.0
+        )
+        assert [options.access for options in given] == [expected, Access()]
+
+    @pytest.mark.parametrize("option", ["--max-bytes", "--max-channels", "--max-sample-rate", "--max-decode-seconds"])
+    def test_no_limit_is_below_one(self, option: str) -> None:
+        result = CliRunner().invoke(app, ["annotate", "m.csv", option, "0"])
+        assert result.exit_code == 2
+        assert option in result.output

@@ -1,18 +1,21 @@
 """One label for one utterance, whatever else is in the batch; and the examples in the documentation."""
 
+import csv
 import doctest
 import importlib
 import pkgutil
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import fsspec
 import numpy as np
 import pytest
 import soundfile
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reading import REPOSITORY
+from reading import CLIP, REPOSITORY
 
 import emoboost
 import jobs
@@ -22,6 +25,7 @@ from emoboost.predict import EmotionModel, load_model, mean_of_segments, prepara
 from emoboost.prepare import Preparation, Prepared
 from emoboost.schema import Outcome
 from emoboost.utterance import Utterance
+from jobs.predict import to_dict, write_csv
 
 TOLERANCE = 1e-5
 MISSING = "no-such-file.wav"
@@ -265,3 +269,19 @@ def test_prepared_inputs_have_the_documented_shapes(prepare: Preparation, clips:
     count = len(prepared.valid)
     assert shapes == {"mfcc": (count, 300, 40), "spectrogram": (count, 300, 200), "log_mel": (count, 80, 300)}
     assert {values.dtype for values in prepared.inputs.values()} == {np.dtype(np.float16)}
+
+
+def test_a_secret_in_what_was_typed_is_not_given_back(tiny_model: ModelFolder, tmp_path: Path) -> None:
+    model = load_model(tiny_model.path)
+    place = "memory://me:pa55word@store/=1.flac"
+    fsspec.filesystem("memory").pipe_file(place, CLIP.read_bytes())
+    found, missing = model.predict(place), model.predict(place.replace("=1", "none"))
+    assert found.label in model.classes
+    assert found.uri == "memory://REDACTED@store/=1.flac"
+    assert missing.error_type == "not_found"
+    write_csv([found, missing, replace(found, uri="=1+1.flac", label=None, error_message="@x")], model, tmp_path / "c")
+    shown = f"{found} {missing} {to_dict(found, model)} {to_dict(missing, model)} {(tmp_path / 'c').read_text()}"
+    assert "pa55word" not in shown
+    with (tmp_path / "c").open(newline="", encoding="utf-8") as file:
+        row = list(csv.DictReader(file))[2]
+    assert (row["uri"], row["error_message"]) == ("'=1+1.flac", "'@x")

@@ -567,6 +567,46 @@ class TestHostileNames:
         assert not page.open
         assert page.shown.count(HOSTILE) > 20
 
+    def test_of_every_kind_are_text(self, tmp_path: Path) -> None:
+        """Each field of text that a corpus, a model or a user gives a name to, by itself."""
+
+        def hostile(name: str) -> str:
+            return f"<script>{name}&</script>'\""
+
+        plain = demo_evaluation()
+        evaluation = replace(
+            plain,
+            **{name: hostile(name) for name in ("corpus", "manifest", "protocol_description", "encoder")},
+            folds=[hostile(f"fold{number}") for number, _ in enumerate(plain.folds)],
+            classes=[hostile(f"class{number}") for number, _ in enumerate(plain.classes)],
+            speakers=[hostile(f"speaker-{name}") for name in plain.speakers],
+            utterance_ids=[hostile(f"utterance-{name}") for name in plain.utterance_ids],
+            variants={hostile(title): runs for title, runs in plain.variants.items()},
+            parameters={},
+            examples=[replace(example, title=hostile("example")) for example in plain.examples],
+            remarks=[hostile("remark")],
+            recipe=replace(plain.recipe, name=hostile("recipe")) if plain.recipe else None,
+        )
+        assert evaluation.examples
+        assert evaluation.recipe
+        write_report(evaluation, tmp_path / "report")
+        write_report(replace(bare(evaluation), model=hostile("model")), tmp_path / "scored")
+        html, markdown = (
+            "".join(
+                (tmp_path / folder / f"report.{kind}").read_text(encoding="utf-8") for folder in ("report", "scored")
+            )
+            for kind in ("html", "md")
+        )
+        page = Page(html)
+        assert "script" not in page.tags
+        assert not page.open
+        assert "<script" not in markdown
+        names = ["corpus", "manifest", "protocol_description", "encoder", "fold0", "class0", "example", "remark"]
+        for name in [*names, "recipe", "model", f"speaker-{plain.speakers[0]}"]:
+            assert hostile(name) in page.shown, name
+            assert escaped(hostile(name)) in markdown, name
+        assert "<script>utterance-" in page.shown
+
     def test_are_text_in_markdown(self, leaky: Path) -> None:
         text = (leaky / "report.md").read_text(encoding="utf-8")
         assert "<script" not in text

@@ -16,7 +16,7 @@ import pytest
 from bad_audio import PROTECTED, RATE, Difficult, obey_permissions
 from reading import CLIP, REPOSITORY, read, refusal, written
 
-from emoboost.access import Access
+from emoboost.access import ANYWHERE, Access
 from emoboost.audio import open_recording
 from emoboost.errors import AudioError, AudioErrorType
 
@@ -54,12 +54,27 @@ def test_file_urls_are_local_files(difficult: dict[str, Difficult], speech: np.n
     assert refusal(f"file://{difficult['pipe'].path}")[0] is AudioErrorType.UNREADABLE
 
 
+def test_more_bytes_than_allowed(difficult: dict[str, Difficult]) -> None:
+    size = CLIP.stat().st_size
+    assert len(read(CLIP, access=Access(max_bytes=size)))
+    error_type, message = refusal(CLIP, access=Access(max_bytes=size - 1))
+    assert error_type is AudioErrorType.TOO_LARGE
+    assert f"has {size:,} bytes, the limit is {size - 1:,} (--max-bytes)" in message
+    # Its content was not looked at: this one cannot be decoded.
+    assert refusal(difficult["text"].path, access=Access(max_bytes=1))[0] is AudioErrorType.TOO_LARGE
+
+
+def test_more_bytes_than_allowed_in_a_store() -> None:
+    fsspec.filesystem("memory").pipe_file("/bucket/large.flac", CLIP.read_bytes())
+    assert refusal("memory://bucket/large.flac", access=Access(max_bytes=100))[0] is AudioErrorType.TOO_LARGE
+
+
 def test_a_store(speech: np.ndarray) -> None:
     fsspec.filesystem("memory").pipe_file("/bucket/clip.flac", CLIP.read_bytes())
     np.testing.assert_array_equal(read("memory://bucket/clip.flac"), speech)
     np.testing.assert_array_equal(read("memory://bucket/clip.flac", 1.0, 2.0), speech[16_000:32_000])
     assert refusal("memory://bucket/none.flac")[0] is AudioErrorType.NOT_FOUND
-    assert refusal("nosuchstore://bucket/clip.flac")[0] is AudioErrorType.UNREADABLE
+    assert refusal("nosuchstore://bucket/clip.flac")[0] is AudioErrorType.NOT_ALLOWED
 
 
 class _Store(BaseHTTPRequestHandler):
@@ -124,7 +139,7 @@ def store(tmp_path: Path, speech: np.ndarray) -> Iterator[str]:
     ],
 )
 def test_what_an_http_server_says(store: str, status: int, expected: AudioErrorType, message: str) -> None:
-    found = refusal(store.replace("long.wav", str(status)))
+    found = refusal(store.replace("long.wav", str(status)), access=ANYWHERE)
     assert found[0] is expected
     assert message in found[1]
 
@@ -132,7 +147,7 @@ def test_what_an_http_server_says(store: str, status: int, expected: AudioErrorT
 def test_a_server_that_is_not_there(store: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    error_type, message = refusal(f"http://127.0.0.1:{port}/a.wav")
+    error_type, message = refusal(f"http://127.0.0.1:{port}/a.wav", access=ANYWHERE)
     assert error_type is AudioErrorType.UNREADABLE
     assert "the server cannot be reached" in message
 
@@ -140,7 +155,7 @@ def test_a_server_that_is_not_there(store: str) -> None:
 def test_a_store_that_fails_is_not_a_cut_recording(
     store: str, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with open_recording(store, Access()) as recording:
+    with open_recording(store, ANYWHERE) as recording:
         np.testing.assert_array_equal(recording.read(0.0, 1.0, None, 600.0), speech[:RATE])
         with monkeypatch.context() as patch:
             patch.setattr(_Store, "fails", True)

@@ -18,7 +18,8 @@ from s3_server import S3
 
 from emoboost.atomic import sync_folder
 from emoboost.errors import OutputError
-from emoboost.storage import TEMPORARY, Folder, is_url
+from emoboost.places import is_url
+from emoboost.storage import TEMPORARY, Folder
 
 WRITERS = 8
 BIG = 1_000_000

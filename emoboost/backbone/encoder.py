@@ -14,6 +14,7 @@ from emoboost.backbone.hub import CONFIG, EncoderFolder, find_encoder
 from emoboost.backbone.tensors import StoredTensors, open_tensors
 from emoboost.config import BackboneConfig
 from emoboost.errors import ModelError
+from emoboost.limits import refuse_oversized_encoder
 
 
 class Backbone(nn.Module):
@@ -128,6 +129,7 @@ def load_encoder(source: str | Path, layers: Sequence[int] | None = None, *, rev
         config = dataclasses.replace(config, layers=layers)
     if not layers or not all(1 <= layer <= last for layer in layers):
         raise ModelError(f"{source}: layers {list(layers)} asked for; this encoder has layers 1 to {last}")
+    refuse_oversized_encoder(config, str(folder.path / CONFIG))
     try:
         backbone = build_backbone(config)
     except ValueError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emoboost.errors import ModelError
+from emoboost.limits import CONFIG_BYTES, read_whole
 
 CONFIG, PREPARATION, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
 SHARDED = f"{WEIGHTS}.index.json"
@@ -37,7 +38,7 @@ class EncoderFolder:
         """
         file = self.path / name
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
+            found = json.loads(read_whole(file, CONFIG_BYTES))
         except FileNotFoundError:
             fix = "give a folder in transformers' layout with safetensors"
             if name == PREPARATION:
@@ -46,7 +47,7 @@ class EncoderFolder:
                     "Wav2Vec2FeatureExtractor(do_normalize=...).save_pretrained, as the encoder was trained"
                 )
             raise ModelError(f"{self._where}: {name} is missing; {fix}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelError(f"{file}: not JSON ({error}); copy the folder again") from None
         if not isinstance(found, dict):
             raise ModelError(f"{file}: not a JSON object; copy the folder again")

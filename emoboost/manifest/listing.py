@@ -14,7 +14,8 @@ from emoboost.errors import ManifestError
 from emoboost.manifest.problems import Problem
 from emoboost.manifest.source import BATCH_ROWS, Place, Rows, Source, is_utf8, resolve_place
 from emoboost.manifest.walk import walk
-from emoboost.storage import is_url
+from emoboost.places import is_url
+from emoboost.redaction import holds_secret
 
 AUDIO_SUFFIXES = (
     *(".wav", ".wave", ".bwf", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
@@ -26,7 +27,11 @@ SCHEMA = pa.schema([("path", pa.string())])
 
 
 def folder_source(place: Place) -> Source:
-    """Every audio file below a folder; uris are relative to it."""
+    """Every audio file below a folder; uris are relative to it.
+
+    Raises:
+        ManifestError: its URL holds a password or signature.
+    """
 
     def uris() -> Iterator[str]:
         return walk(place.filesystem, place.path, suffixes=AUDIO_SUFFIXES)
@@ -40,7 +45,7 @@ def glob_source(place: Place) -> Source:
     """Every file that matches a pattern, `**` being any number of folders; uris begin as the pattern does.
 
     Raises:
-        ManifestError: the folder before the first wildcard does not exist.
+        ManifestError: the folder before the first wildcard does not exist, or the URL holds a password or signature.
     """
     given = place.given if is_url(place.given) else os.path.expanduser(place.given)  # noqa: PTH111 - keeps `./`
     parts = given.split("/")
@@ -58,6 +63,12 @@ def glob_source(place: Place) -> Source:
 
 
 def _listing(place: Place, base: str, uris: Callable[[], Iterator[str]], empty: str) -> Source:
+    if holds_secret(place.given):
+        raise ManifestError(
+            f"{place.given}: the names of recordings begin as it does, so it may hold no password, token or signature; "
+            "give the URL alone, and the credentials in the environment"
+        )
+
     def read(limit: int | None) -> Iterator[Rows]:
         with place.explained():
             found, begun = islice(uris(), limit), 0

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from emoboost.errors import ManifestError
+from emoboost.redaction import redacted
 
 SHOWN = 20
 VALUE_SHOWN = 80
+VALUE_READ = 10_000
+"""Characters of a value in which secrets are looked for before it is cut."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Problem:
         """One line for the user; `unit` is what `position` counts."""
         where = [manifest, f"{unit} {self.position}"]
         if self.column is not None:
-            value = repr(self.value)
+            value = redacted(repr(self.value)[:VALUE_READ])
             shown = value if len(value) <= VALUE_SHOWN else value[: VALUE_SHOWN - 1] + "…"
             where += [f"column {self.column!r}", f"value {shown}"]
         return f"{', '.join(where)}: {self.what}"

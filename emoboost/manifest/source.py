@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from emoboost.errors import ManifestError
 from emoboost.manifest.problems import Problem
-from emoboost.storage import is_url
+from emoboost.places import is_url, without_query
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -88,7 +88,9 @@ class Place:
     @property
     def parent(self) -> str:
         """The absolute folder or URL that holds it."""
-        return self.given.rsplit("/", 1)[0] if is_url(self.given) else str(Path(self.path).parent)
+        if not is_url(self.given):
+            return str(Path(self.path).parent)
+        return without_query(self.given).rsplit("/", 1)[0]
 
     @contextlib.contextmanager
     def open(self) -> Iterator[IO[bytes]]:

@@ -153,11 +153,13 @@ def token_of(tree: list[psutil.Process]) -> str:
 def second_drivers(shell: Shell, address: str, tokens: dict[str, str | None]) -> dict[str, tuple[int, str]]:
     """Exit code and output of programs that try to join a session, all at once; None: no token and no token mode."""
     running = {}
+    # Without it a driver takes 127.0.0.1 for another address of this machine, and would knock where nothing listens.
+    loopback = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     for name, token in tokens.items():
         changes = {} if token is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
         running[name] = subprocess.Popen(
             ["timeout", "60", sys.executable, "-c", SECOND_DRIVER, address],
-            env=shell.environment(RAY_USAGE_STATS_ENABLED="0", **changes),
+            env=shell.environment(RAY_USAGE_STATS_ENABLED="0", **loopback, **changes),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,11 +1,11 @@
 """What a run opens to the network, and who may use it.
 
-Ray has no way to confine its ports to one address: on this machine's every address it accepts gRPC connections to
-gcs_server (1 port), raylet (2), the driver and each worker (1 each), all of which ask for the session's token; and on
-the machine's own address HTTP connections to ray::RuntimeEnvAgent, which answers 401 without the token. There is no
+All of it is on the loopback interface: gRPC ports of gcs_server (1), raylet (2), the driver and each worker (1 each),
+which ask for the session's token, and the HTTP port of ray::RuntimeEnvAgent, which answers 401 without it. There is no
 dashboard. Everything is on a random port and ends with the run.
 """
 
+import ipaddress
 import re
 import subprocess
 import sys
@@ -23,6 +23,11 @@ def test_what_listens(terminated: Terminated) -> None:
     unknown = [port.process for port in terminated.ports if not ROLES.fullmatch(port.process)]
     assert not unknown
     assert {"gcs_server", "raylet", "emoboost-batch"} <= {port.process for port in terminated.ports}
+
+
+def test_nothing_can_be_reached_from_another_machine(terminated: Terminated) -> None:
+    addresses = {ipaddress.ip_address(port.address) for port in terminated.ports}
+    assert [str(each) for each in addresses if not (getattr(each, "ipv4_mapped", None) or each).is_loopback] == []
 
 
 def test_no_dashboard(terminated: Terminated) -> None:
