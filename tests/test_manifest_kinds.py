@@ -120,6 +120,34 @@ def test_a_damaged_parquet_file(tmp_path):
         uris_of(file)
 
 
+LATIN_1 = pa.array([b"a.wav", b"M\xfcller.wav", b"b.wav"]).view(pa.string())
+
+
+@pytest.mark.parametrize("column", ["path", "utterance_id", "start", "speaker"])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_parquet_with_text_that_is_not_utf8(tmp_path, column, numbered):
+    values = LATIN_1.dictionary_encode() if numbered else LATIN_1
+    manifest = parquet(tmp_path, {"path": ["a.wav", "b.wav", "c.wav"], column: values})
+    message = rf"calls\.parquet, row 2, column '{column}', value b'M\\xfcller\.wav': is not UTF-8; write the column"
+    with pytest.raises(ManifestError, match=message):
+        uris_of(manifest)
+
+
+def test_parquet_with_nested_text_that_is_not_utf8(tmp_path):
+    facts = pa.StructArray.from_arrays([LATIN_1], ["name"])
+    with pytest.raises(
+        ManifestError, match=r"calls\.parquet: column 'facts' cannot be read \(.*UTF8.*\); write it again"
+    ):
+        uris_of(parquet(tmp_path, {"path": ["a.wav", "b.wav", "c.wav"], "facts": facts}))
+
+
+def test_parquet_with_a_name_that_is_not_utf8(tmp_path):
+    file = Path(parquet(tmp_path, {"path": ["a.wav"], "Geraet": ["x"]}))
+    file.write_bytes(file.read_bytes().replace(b"Geraet", b"Ger\xe4t "))
+    with pytest.raises(ManifestError, match=r"not a readable Parquet file \(.*decode byte 0xe4.*\); write it again"):
+        uris_of(file)
+
+
 # Folders and globs
 
 ARCHIVE = ("b.wav", "a/2.flac", "a/1.MP3", "a.wav", "a0.ogg", "a/deep/er/x.opus", "ü/ß.wav", "z z.aiff")

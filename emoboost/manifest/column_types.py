@@ -1,4 +1,4 @@
-"""Types of text columns, found from every value that the manifest has."""
+"""Which columns are text, and the types of those of a text file, found from every value that it has."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -31,6 +31,12 @@ def is_float_text(text: str) -> bool:
     except ValueError:
         return False
     return repr(value) == text and math.isfinite(value)
+
+
+def is_text_type(kind: pa.DataType) -> bool:
+    """Whether a column's values are text, also where they are numbered in a dictionary."""
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value))
 
 
 class TextTypes:
