@@ -126,7 +126,8 @@ def describe(head: bytes) -> str:
     # The last characters of the excerpt may be cut in two.
     text = head.decode("utf-8", "ignore")
     if len(text.encode()) >= len(head) - 3 and all(letter.isprintable() or letter.isspace() for letter in text):
-        return f"text ({text.strip().splitlines()[0][:24]!r})"
+        lines = text.strip().splitlines()
+        return f"text ({lines[0][:24]!r})" if lines else "nothing but white space"
     return f"an unknown format (first bytes {head[:8].hex(' ')})"
 
 
@@ -151,6 +152,9 @@ def _samples_chunk(source: Source) -> tuple[int, int | None] | None:
             promised = None if length >= unknown else max(length - layout.before_samples, 0)
             return offset + layout.before_samples, promised
         offset += length + -length % layout.alignment
+        if offset > source.size:
+            # 64 bits can point to where no file system can seek.
+            return None
     return None
 
 

@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -184,6 +185,28 @@ def test_whatever_a_header_says_the_answer_is_audio_or_an_audio_error(
         else:
             assert np.isfinite(waveform).all()
             assert 0 < len(waveform) <= MAX_SECONDS * RATE + 1
+
+
+@pytest.mark.parametrize("length", [2**62, 2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize(("container", "at", "order"), [("W64", 56, "little"), ("CAF", 12, "big")])
+def test_a_chunk_that_ends_where_no_file_can(
+    container: str, at: int, order: Literal["little", "big"], length: int, tmp_path: Path, speech: np.ndarray
+) -> None:
+    """The length of the chunk before the samples; it is damage, and no failing disk."""
+    path = written(tmp_path / "damaged", speech, format=container, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[at : at + 8] = length.to_bytes(8, order)
+    path.write_bytes(content)
+    assert refusal(path)[0] is AudioErrorType.TRUNCATED
+
+
+@pytest.mark.parametrize("content", [b"\n" * 100, b" \t\r\n" * 30])
+def test_nothing_but_white_space(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "blank.wav"
+    path.write_bytes(content)
+    error_type, message = refusal(path)
+    assert error_type is AudioErrorType.UNSUPPORTED_FORMAT
+    assert "holds nothing but white space; " in message
 
 
 @pytest.mark.parametrize("rate", [999, 1_000_001, 268_451_456])
