@@ -173,7 +173,7 @@ def _nist_samples(source: Source) -> tuple[int, int] | None:
     Programs write the small numbers as integers (-i) or as text with its length (-s1).
     """
     text = source.read_at(0, 1_024)
-    fields = {name: int(value) for name, value in re.findall(rb"(\w+) -(?:i|s\d+) (\d+)\s", text)}
+    fields = {name: int(value) for name, value in re.findall(rb"(\w+) -(?:i|s\d+) (\d{1,18})\s", text)}
     lines = text.split(b"\n", 2)
     needed = (b"sample_count", b"sample_n_bytes", b"channel_count")
     if len(lines) < 2 or not lines[1].strip().isdigit() or not all(name in fields for name in needed):

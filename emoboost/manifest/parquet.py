@@ -64,6 +64,8 @@ def _checked(table: pa.Table, positions: np.ndarray, manifest: str) -> Rows:
 
 
 def _undecodable(column: pa.ChunkedArray, name: str, manifest: str) -> Iterator[tuple[int, bytes]]:
+    if not (is_text_type(column.type) or pa.types.is_nested(column.type)):
+        return
     try:
         column.validate(full=True)
         return
