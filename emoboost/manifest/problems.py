@@ -9,6 +9,16 @@ SHOWN = 20
 VALUE_SHOWN = 80
 
 
+def shown(value: object) -> str:
+    """A value or name as a message has it: quoted, and no longer than a line.
+
+    >>> shown("label"), len(shown("x" * 1_000_000))
+    ("'label'", 80)
+    """
+    text = repr(value)
+    return text if len(text) <= VALUE_SHOWN else text[: VALUE_SHOWN - 1] + "…"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing to mend.
@@ -29,9 +39,7 @@ class Problem:
         """One line for the user; `unit` is what `position` counts."""
         where = [manifest, f"{unit} {self.position}"]
         if self.column is not None:
-            value = repr(self.value)
-            shown = value if len(value) <= VALUE_SHOWN else value[: VALUE_SHOWN - 1] + "…"
-            where += [f"column {self.column!r}", f"value {shown}"]
+            where += [f"column {shown(self.column)}", f"value {shown(self.value)}"]
         return f"{', '.join(where)}: {self.what}"
 
 

@@ -55,8 +55,13 @@ def _texts(seed: int) -> Kind:
     yield "field_of_17_mb", b"path,notes\na.wav," + b"x" * 17 * MIB + b"\n", r"no field may have more than 16,777,216"
     yield "number_of_1_mb", b"path,start\na.wav," + b"1" * MIB + b"\n", r"column 'start', value '1+….*is not a number"
     yield "name_of_1_mb", b"path," + b"x" * MIB + b"\na.wav,1\n", PLANNED
+    long = b"x" * MIB
+    yield "names_of_1_mb_twice", b"path," + long + b"," + long + b"\n", r"column 'x+… appears more than once"
+    yield "blanks_of_1_mb_around_a_name", b" " * MIB + b"path\n \n", r"line 2, column ' +…, value ' ': is empty"
+    yield "other_names_of_1_mb", (long + b",") * 3 + b"y\n", r"appears more than once"
+    yield "another_name_of_1_mb", long + b"\n", r"no column names the audio; found 'x+…; rename"
     yield "ten_thousand_columns", _wide(10_000, "path"), PLANNED
-    yield "ten_thousand_columns_without_a_path", _wide(10_000, "other"), no_path
+    yield "ten_thousand_columns_without_a_path", _wide(10_000, "other"), rf"{no_path} .* and 9981 more"
     yield "ten_thousand_columns_of_one_name", b"path" + b",x" * 10_000 + b"\n", r"column 'x' appears more than once"
     yield "ten_thousand_empty_names", b"path" + b"," * 10_000 + b"\na.wav" + b"," * 10_000 + b"\n", PLANNED
     yield "zero_bytes", b"path,notes\na\0.wav,\0\n", PLANNED
