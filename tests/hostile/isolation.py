@@ -66,15 +66,15 @@ class Isolated:
         if self._process is None:
             self._start()
         begin = time.monotonic()
-        self._connection.send(given)
-        if not self._connection.poll(self._seconds):
-            self._end()
-            return Ending(End.HUNG, detail=f"no answer after {self._seconds:g} s", seconds=time.monotonic() - begin)
         try:
-            ending: Ending = self._connection.recv()
-        except EOFError:
+            self._connection.send(given)
+            if self._connection.poll(self._seconds):
+                answered: Ending = self._connection.recv()
+                return answered
+        except (EOFError, OSError):
             return Ending(End.CRASHED, detail=self._end(), seconds=time.monotonic() - begin)
-        return ending
+        self._end()
+        return Ending(End.HUNG, detail=f"no answer after {self._seconds:g} s", seconds=time.monotonic() - begin)
 
     def _start(self) -> None:
         # Not forked: this process has threads and much memory, which would be the child's too.
