@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emoboost.access import Access
-from emoboost.audio import Recording, open_recording
+from emoboost.audio import Recording, correlation_of_channels, open_recording
 from emoboost.decoder import Decoder
 from emoboost.errors import FIXES, AudioError, AudioErrorType, ManifestError
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
@@ -42,6 +42,7 @@ def read_audio(file: Bytes) -> str:
         path = Path(folder, f"recording{file.suffix}")
         path.write_bytes(file.content)
         local, samples = _read(lambda: open_recording(str(path), Access()))
+        _compare_channels(path)
     remote, others = _read(lambda: _in_a_store(file.content))
     if samples is not None and others is not None:
         np.testing.assert_array_equal(samples, others)
@@ -59,6 +60,16 @@ def _read(opened: Callable[[], Recording]) -> tuple[str, np.ndarray | None]:
     assert 0 < len(samples) <= MAX_SECONDS * 16_000 + 1
     assert np.isfinite(samples).all()
     return OK, samples
+
+
+def _compare_channels(path: Path) -> None:
+    """What is asked about a call before its annotation."""
+    try:
+        likeness = correlation_of_channels(str(path), Access())
+    except AudioError as error:
+        _explained(error)
+    else:
+        assert likeness is None or abs(likeness) < 1.001, likeness
 
 
 def _explained(error: AudioError) -> str:
