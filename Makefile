@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup setup-dev check test wheel bench clean
+.PHONY: setup setup-dev check test fuzz wheel bench clean
 
 # One environment in the project's folder. The stamps make a second call do nothing until a requirement changes.
 setup: .venv/.installed
@@ -27,6 +27,14 @@ check: setup-dev
 test: check
 	$(BIN)/python -m pytest
 
+# Seconds for each of the two readers; another SEED is another run.
+SECONDS ?= 120
+SEED ?= 0
+
+fuzz: setup-dev
+	PYTHONPATH=.:tests $(BIN)/python -m hostile.fuzz --target audio --seconds $(SECONDS) --seed $(SEED)
+	PYTHONPATH=.:tests $(BIN)/python -m hostile.fuzz --target manifest --seconds $(SECONDS) --seed $(SEED)
+
 wheel: setup-dev
 	$(BIN)/python -m build --wheel
 
@@ -35,4 +43,4 @@ bench: setup-dev
 	$(BIN)/python benchmarks/annotate.py
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis findings

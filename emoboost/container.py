@@ -7,6 +7,7 @@ must not label the first minute of a cut recording as if it were the whole, so t
 import math
 import re
 import struct
+from dataclasses import dataclass
 
 from emoboost.source import Source
 
@@ -14,8 +15,42 @@ PLACEHOLDER = 0x7FFFF000
 """Programs that write to a pipe cannot know the length and put this (sox), 0x80000000 (arecord) or 0xFFFFFFFF
 (ffmpeg): 32 bits that promise 2 GiB or more count as no promise."""
 
-_BYTE_ORDER = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">", b"FORM": ">"}
+_UNKNOWN_64 = 1 << 62
+"""The same where lengths have 64 bits: -1 in CAF, all but the sign in W64."""
+
+
+@dataclass(frozen=True)
+class _Chunks:
+    """How a container of chunks is laid out."""
+
+    header: struct.Struct
+    """Of a chunk: its name and its length."""
+    samples: bytes
+    """The name of the chunk with the audio."""
+    first: int = 12
+    """Byte of the first chunk."""
+    before_samples: int = 0
+    """Bytes of the samples' chunk that precede them and are counted."""
+    counts_header: bool = False
+    """Whether the length of a chunk includes its header."""
+    alignment: int = 2
+    """A chunk begins at a multiple of this many bytes."""
+
+
+_WAV = _Chunks(struct.Struct("<4sI"), b"data")
+_CHUNKS = {
+    b"RIFF": _WAV,
+    b"RF64": _WAV,
+    b"BW64": _WAV,
+    b"RIFX": _Chunks(struct.Struct(">4sI"), b"data"),
+    b"FORM": _Chunks(struct.Struct(">4sI"), b"SSND", before_samples=8),
+    # Names are GUIDs that begin with the four letters of a WAV's.
+    b"riff": _Chunks(struct.Struct("<4s12xQ"), b"data", first=40, counts_header=True, alignment=8),
+    b"caff": _Chunks(struct.Struct(">4sQ"), b"data", first=8, before_samples=4, alignment=1),
+}
 _MOST_CHUNKS = 1_000
+_VOC_SAMPLES = {1: 2, 9: 12}
+"""Kinds of blocks with samples, and bytes of each that precede them and are counted."""
 
 _OTHER_CONTAINERS = (
     (4, b"ftyp", "MPEG-4 (m4a, mp4)"),
@@ -37,23 +72,25 @@ _OTHER_CONTAINERS = (
 
 def has_header(source: Source) -> bool:
     """Whether a container made of chunks is whole up to its samples; True for every other container."""
-    return source.read_at(0, 4) not in _BYTE_ORDER or _samples_chunk(source) is not None
+    return source.read_at(0, 4) not in _CHUNKS or _samples_chunk(source) is not None
 
 
 def promised_share(source: Source) -> float:
     """How much audio the header promises, as a multiple of what the file holds.
 
     1.0 when the promise is kept or there is none, infinity when the file ends before its first sample.
-    Known for WAV, RF64, AIFF, AU and NIST SPHERE. FLAC and MP3 need no such check, as the decoder keeps their
-    promise; Ogg makes none.
+    Known for WAV, RF64, W64, AIFF, CAF, AU, NIST SPHERE and VOC. FLAC and MP3 need no such check, as the decoder
+    keeps their promise; Ogg makes none.
     """
     magic = source.read_at(0, 4)
-    if magic in _BYTE_ORDER:
+    if magic in _CHUNKS:
         chunk = _samples_chunk(source)
     elif magic == b".snd":
         chunk = _au_samples(source)
     elif magic == b"NIST":
         chunk = _nist_samples(source)
+    elif magic == b"Crea":
+        chunk = _voc_samples(source)
     else:
         return 1.0
     if chunk is None:
@@ -67,7 +104,7 @@ def promised_share(source: Source) -> float:
 
 def unclosed_bytes(source: Source) -> int:
     """Bytes that follow a header which says 0 bytes of samples: the recorder never closed the file."""
-    if source.read_at(0, 4) not in _BYTE_ORDER:
+    if source.read_at(0, 4) not in _CHUNKS:
         return 0
     chunk = _samples_chunk(source)
     return max(source.size - chunk[0], 0) if chunk is not None and chunk[1] == 0 else 0
@@ -89,29 +126,35 @@ def describe(head: bytes) -> str:
     # The last characters of the excerpt may be cut in two.
     text = head.decode("utf-8", "ignore")
     if len(text.encode()) >= len(head) - 3 and all(letter.isprintable() or letter.isspace() for letter in text):
-        return f"text ({text.strip().splitlines()[0][:24]!r})"
+        lines = text.strip().splitlines()
+        return f"text ({lines[0][:24]!r})" if lines else "nothing but white space"
     return f"an unknown format (first bytes {head[:8].hex(' ')})"
 
 
 def _samples_chunk(source: Source) -> tuple[int, int | None] | None:
     """Byte where the samples of a chunked container begin, and the bytes of them that it promises, if any."""
-    magic = source.read_at(0, 4)
-    header, wanted = struct.Struct(f"{_BYTE_ORDER[magic]}4sI"), b"SSND" if magic == b"FORM" else b"data"
-    offset, long_length = 12, None
+    layout, long_length = _CHUNKS[source.read_at(0, 4)], None
+    offset, header = layout.first, layout.header
     for _ in range(_MOST_CHUNKS):
         head = source.read_at(offset, header.size)
         if len(head) < header.size:
             return None
         name, length = header.unpack(head)
         offset += header.size
+        if layout.counts_header:
+            length = max(length - header.size, 0)
         if name == b"ds64":
             long_length = int.from_bytes(source.read_at(offset + 8, 8), "little")
-        if name == b"SSND" == wanted:
-            # Two numbers of four bytes precede the samples and are counted.
-            return offset + 8, _promise(max(length - 8, 0))
-        if name == wanted:
-            return offset, _promise(length) if long_length is None or length != 0xFFFFFFFF else long_length
-        offset += length + length % 2
+        if name == layout.samples:
+            if long_length is not None and length == 0xFFFFFFFF:
+                return offset, long_length
+            unknown = PLACEHOLDER if header.size == _WAV.header.size else _UNKNOWN_64
+            promised = None if length >= unknown else max(length - layout.before_samples, 0)
+            return offset + layout.before_samples, promised
+        offset += length + -length % layout.alignment
+        if offset > source.size:
+            # 64 bits can point to where no file system can seek.
+            return None
     return None
 
 
@@ -125,11 +168,29 @@ def _au_samples(source: Source) -> tuple[int, int | None]:
 
 
 def _nist_samples(source: Source) -> tuple[int, int] | None:
-    """NIST SPHERE: a header of text in which `sample_count` counts samples of one channel."""
+    """NIST SPHERE: a header of text in which `sample_count` counts samples of one channel.
+
+    Programs write the small numbers as integers (-i) or as text with its length (-s1).
+    """
     text = source.read_at(0, 1_024)
-    fields = {name: int(value) for name, value in re.findall(rb"(\w+) -i (\d+)", text)}
+    fields = {name: int(value) for name, value in re.findall(rb"(\w+) -(?:i|s\d+) (\d{1,18})\s", text)}
     lines = text.split(b"\n", 2)
     needed = (b"sample_count", b"sample_n_bytes", b"channel_count")
     if len(lines) < 2 or not lines[1].strip().isdigit() or not all(name in fields for name in needed):
         return None
     return int(lines[1]), math.prod(fields[name] for name in needed)
+
+
+def _voc_samples(source: Source) -> tuple[int, int] | None:
+    """Creative Voice: blocks of which the decoder reads the first with samples."""
+    offset = int.from_bytes(source.read_at(20, 2), "little")
+    for _ in range(_MOST_CHUNKS):
+        head = source.read_at(offset, 4)
+        if len(head) < 4:
+            return None
+        kind, length = head[0], int.from_bytes(head[1:], "little")
+        if kind in _VOC_SAMPLES:
+            before = _VOC_SAMPLES[kind]
+            return offset + 4 + before, max(length - before, 0)
+        offset += 4 + length
+    return None

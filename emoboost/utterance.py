@@ -1,7 +1,6 @@
 """What gets a label."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +22,6 @@ class Utterance:
     """Seconds from the recording's start; None is the recording's end."""
     length: float | None = None
     """Seconds this utterance is expected to last, from the manifest or the file's header; None when unknown."""
-    carried: Mapping[str, object] = field(default_factory=dict)
-    """The manifest's own columns, under the names they have in the output."""
 
     @property
     def span(self) -> tuple[float, float | None]:

@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -88,10 +89,16 @@ def test_flac_of_unknown_length(unknown_length: Path, speech: np.ndarray) -> Non
     assert refusal(unknown_length, 5.0)[0] is AudioErrorType.OUTSIDE_FILE
 
 
-@pytest.mark.parametrize("container", ["WAV", "WAVEX", "RF64", "AIFF", "AU", "NIST", "FLAC", "MP3"])
-def test_cut_recordings(container: str, tmp_path: Path, speech: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [
+        *((container, "PCM_16") for container in ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "NIST", "VOC")),
+        *((container, "ULAW") for container in ("WAV", "W64", "NIST", "VOC")),
+        *(("FLAC", "PCM_16"), ("MP3", "MPEG_LAYER_III")),
+    ],
+)
+def test_cut_recordings(container: str, codec: str, tmp_path: Path, speech: np.ndarray) -> None:
     """What a cut copy still holds can be read; the rest is an error, and none of it disturbs another span."""
-    codec = "MPEG_LAYER_III" if container == "MP3" else "PCM_16"
     path = written(tmp_path / "cut", speech, format=container, subtype=codec)
     whole = read(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -107,7 +114,16 @@ def test_cut_recordings(container: str, tmp_path: Path, speech: np.ndarray) -> N
             assert caught.value.type is AudioErrorType.TRUNCATED
 
 
-@pytest.mark.parametrize("container", ["WAV", "AIFF", "FLAC"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.98])
+@pytest.mark.parametrize("codec", ["PCM_16", "PCM_24", "FLOAT", "ULAW", "ALAC_16"])
+def test_a_cut_caf_file(codec: str, share: float, tmp_path: Path, speech: np.ndarray) -> None:
+    """libsndfile refuses some of these itself, and takes the rest for shorter ones."""
+    path = written(tmp_path / "cut", speech, format="CAF", subtype=codec)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    assert refusal(path)[0] is AudioErrorType.TRUNCATED
+
+
+@pytest.mark.parametrize("container", ["WAV", "W64", "AIFF", "CAF", "FLAC"])
 def test_files_cut_inside_their_header(container: str, tmp_path: Path, speech: np.ndarray) -> None:
     path = written(tmp_path / "cut", speech, format=container, subtype="PCM_16")
     content = path.read_bytes()
@@ -169,6 +185,28 @@ def test_whatever_a_header_says_the_answer_is_audio_or_an_audio_error(
         else:
             assert np.isfinite(waveform).all()
             assert 0 < len(waveform) <= MAX_SECONDS * RATE + 1
+
+
+@pytest.mark.parametrize("length", [2**62, 2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize(("container", "at", "order"), [("W64", 56, "little"), ("CAF", 12, "big")])
+def test_a_chunk_that_ends_where_no_file_can(
+    container: str, at: int, order: Literal["little", "big"], length: int, tmp_path: Path, speech: np.ndarray
+) -> None:
+    """The length of the chunk before the samples; it is damage, and no failing disk."""
+    path = written(tmp_path / "damaged", speech, format=container, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[at : at + 8] = length.to_bytes(8, order)
+    path.write_bytes(content)
+    assert refusal(path)[0] is AudioErrorType.TRUNCATED
+
+
+@pytest.mark.parametrize("content", [b"\n" * 100, b" \t\r\n" * 30])
+def test_nothing_but_white_space(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "blank.wav"
+    path.write_bytes(content)
+    error_type, message = refusal(path)
+    assert error_type is AudioErrorType.UNSUPPORTED_FORMAT
+    assert "holds nothing but white space; " in message
 
 
 @pytest.mark.parametrize("rate", [1, 999])

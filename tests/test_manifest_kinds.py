@@ -4,6 +4,7 @@ import datetime
 import glob
 import hashlib
 import os
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 
@@ -120,6 +121,34 @@ def test_a_damaged_parquet_file(tmp_path):
         uris_of(file)
 
 
+LATIN_1 = pa.array([b"a.wav", b"M\xfcller.wav", b"b.wav"]).view(pa.string())
+
+
+@pytest.mark.parametrize("column", ["path", "utterance_id", "start", "speaker"])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_parquet_with_text_that_is_not_utf8(tmp_path, column, numbered):
+    values = LATIN_1.dictionary_encode() if numbered else LATIN_1
+    manifest = parquet(tmp_path, {"path": ["a.wav", "b.wav", "c.wav"], column: values})
+    message = rf"calls\.parquet, row 2, column '{column}', value b'M\\xfcller\.wav': is not UTF-8; write the column"
+    with pytest.raises(ManifestError, match=message):
+        uris_of(manifest)
+
+
+def test_parquet_with_nested_text_that_is_not_utf8(tmp_path):
+    facts = pa.StructArray.from_arrays([LATIN_1], ["name"])
+    with pytest.raises(
+        ManifestError, match=r"calls\.parquet: column 'facts' cannot be read \(.*UTF8.*\); write it again"
+    ):
+        uris_of(parquet(tmp_path, {"path": ["a.wav", "b.wav", "c.wav"], "facts": facts}))
+
+
+def test_parquet_with_a_name_that_is_not_utf8(tmp_path):
+    file = Path(parquet(tmp_path, {"path": ["a.wav"], "Geraet": ["x"]}))
+    file.write_bytes(file.read_bytes().replace(b"Geraet", b"Ger\xe4t "))
+    with pytest.raises(ManifestError, match=r"not a readable Parquet file \(.*decode byte 0xe4.*\); write it again"):
+        uris_of(file)
+
+
 # Folders and globs
 
 ARCHIVE = ("b.wav", "a/2.flac", "a/1.MP3", "a.wav", "a0.ogg", "a/deep/er/x.opus", "ü/ß.wav", "z z.aiff")
@@ -159,6 +188,34 @@ def test_links_are_followed_and_loops_entered_once(tmp_path):
     assert uris_of(tmp_path / "archive") == ["a.wav", "linked/b.wav"]
 
 
+def test_links_in_a_circle_are_files(tmp_path):
+    touch(tmp_path, "a.wav")
+    for name in ("loop", "loop.wav"):
+        (tmp_path / name).symlink_to(name)
+    assert uris_of(tmp_path) == ["a.wav", "loop.wav"]
+
+
+def test_a_folder_deeper_than_python_can_recurse(tmp_path):
+    folder = tmp_path / "deep"
+    try:
+        for _ in range(1_500):
+            folder.mkdir()
+            folder = folder / "d"
+        folder.with_name("a.wav").touch()
+        assert uris_of(tmp_path) == ["deep/" + "d/" * 1_499 + "a.wav"]
+    finally:
+        # What pytest removes old folders with recurses.
+        subprocess.run(["rm", "-rf", str(tmp_path / "deep")], check=True)
+
+
+@pytest.mark.timeout(20)
+def test_a_pattern_of_many_depths_takes_no_longer(tmp_path):
+    touch(tmp_path, "a/" * 25 + "a.wav")
+    assert uris_of(f"{tmp_path}/{'**/' * 25}a.wav") == [f"{tmp_path}/{'a/' * 25}a.wav"]
+    with pytest.raises(ManifestError, match="no file matches"):
+        uris_of(f"{tmp_path}/{'**/' * 25}b.wav")
+
+
 def test_the_hash_of_a_folder_is_that_of_its_listing(tmp_path):
     touch(tmp_path, *ARCHIVE)
     listing = "".join(f"{name}\0" for name in sorted(ARCHIVE))
@@ -175,6 +232,21 @@ def test_a_file_name_that_is_not_utf8(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller.wav")).touch()
     with pytest.raises(ManifestError, match=r"file 1, column 'path', value b'M\\xfcller.wav': is not UTF-8; rename"):
         uris_of(tmp_path)
+
+
+def test_a_folder_whose_name_is_not_utf8(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller"))
+    touch(folder, "a.wav")
+    (folder / "m.csv").write_text("path\na.wav\n")
+    for manifest in (folder, folder / "m.csv", f"{folder}/*.wav"):
+        with pytest.raises(ManifestError, match=r"M\\xfcller.*: is not UTF-8; rename the folder or the file"):
+            uris_of(manifest)
+
+
+def test_a_name_that_begins_like_a_home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~calls.csv").write_text("path\na.wav\n")
+    assert uris_of("~calls.csv") == ["a.wav"]
 
 
 # Other file systems

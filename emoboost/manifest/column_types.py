@@ -1,4 +1,4 @@
-"""Types of text columns, found from every value that the manifest has."""
+"""Which columns are text, and the types of those of a text file, found from every value that it has."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -33,6 +33,12 @@ def is_float_text(text: str) -> bool:
     return repr(value) == text and math.isfinite(value)
 
 
+def is_text_type(kind: pa.DataType) -> bool:
+    """Whether a column's values are text, also where they are numbered in a dictionary."""
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value))
+
+
 class TextTypes:
     """The narrowest type that keeps every value's text, column by column.
 
@@ -64,9 +70,12 @@ class TextTypes:
 
 def typed(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table with the columns of `schema` in its types; text becomes the numbers that `TextTypes` decided on."""
-    for field in schema:
-        column = table[field.name]
-        if column.type != field.type:
-            column = pc.if_else(pc.equal(column, ""), None, column).cast(field.type)
-        table = table.set_column(table.schema.get_field_index(field.name), field, column)
-    return table
+    wanted = {field.name: field for field in schema}
+    # All at once: a table with one column changed is a copy, and a manifest may have thousands.
+    fields = [wanted.get(field.name, field) for field in table.schema]
+    columns = [_converted(column, field.type) for column, field in zip(table.columns, fields, strict=True)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, table.schema.metadata))
+
+
+def _converted(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    return column if column.type == kind else pc.if_else(pc.equal(column, ""), None, column).cast(kind)

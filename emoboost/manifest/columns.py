@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from emoboost.errors import ManifestError
+from emoboost.manifest.problems import SHOWN, shown
 
 PATH_COLUMNS = ("path", "uri", "file", "audio_filepath", "file_name")
 START_COLUMNS = ("start", "offset")
@@ -58,11 +59,13 @@ def recognise(found: Sequence[str], manifest: str, reserved: Callable[[str], boo
         ManifestError: a name twice, no path column or two, `start` beside `offset`, or no free name for a column.
     """
     if repeated := [name for name, count in Counter(found).items() if count > 1]:
-        raise ManifestError(f"{manifest}: column {repeated[0]!r} appears more than once; rename or remove one of them")
+        raise ManifestError(
+            f"{manifest}: column {shown(repeated[0])} appears more than once; rename or remove one of them"
+        )
     uri = _only(found, PATH_COLUMNS, manifest)
     if uri is None:
         raise ManifestError(
-            f"{manifest}: no column names the audio; found {', '.join(map(repr, found)) or 'none'}; "
+            f"{manifest}: no column names the audio; found {_listed(found)}; "
             f"rename the one with the paths to {', '.join(PATH_COLUMNS[:-1])} or {PATH_COLUMNS[-1]}"
         )
     start = _only(found, START_COLUMNS, manifest)
@@ -77,11 +80,16 @@ def has_path_column(found: Sequence[str]) -> bool:
     return bool(_matching(found, PATH_COLUMNS))
 
 
+def _listed(names: Sequence[str]) -> str:
+    first = ", ".join(map(shown, names[:SHOWN])) or "none"
+    return f"{first} and {len(names) - SHOWN} more" if len(names) > SHOWN else first
+
+
 def _only(found: Sequence[str], accepted: Sequence[str], manifest: str) -> str | None:
     matching = _matching(found, accepted)
     if len(matching) > 1:
         raise ManifestError(
-            f"{manifest}: columns {' and '.join(map(repr, matching))} mean the same; rename or remove all but one"
+            f"{manifest}: columns {' and '.join(map(shown, matching))} mean the same; rename or remove all but one"
         )
     return matching[0] if matching else None
 
@@ -97,8 +105,8 @@ def _carried(names: Sequence[str], manifest: str, reserved: Callable[[str], bool
             ours = RENAMED + name if reserved(name) else name
             if ours != name and ours in names:
                 raise ManifestError(
-                    f"{manifest}: column {name!r} would be carried as {ours!r}, because the output has a column "
-                    f"{name!r} of its own, but there is a column {ours!r} too; rename one of them"
+                    f"{manifest}: column {shown(name)} would be carried as {shown(ours)}, because the output has a "
+                    f"column {shown(name)} of its own, but there is a column {shown(ours)} too; rename one of them"
                 )
             yield ours, name
 

@@ -8,7 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emoboost.errors import ManifestError
+from emoboost.manifest.column_types import is_text_type
+from emoboost.manifest.problems import Problem
 from emoboost.manifest.source import BATCH_ROWS, CHUNK_BYTES, Place, Rows, Source
+
+NOT_UTF8 = "is not UTF-8; write the column as UTF-8 text"
 
 
 def parquet_source(place: Place) -> Source:
@@ -24,7 +28,7 @@ def parquet_source(place: Place) -> Source:
             for batch in file.iter_batches(BATCH_ROWS):
                 wanted = batch if limit is None else batch.slice(0, limit - begun)
                 positions = np.arange(begun + 1, begun + 1 + len(wanted))
-                yield Rows(pa.Table.from_batches([wanted]), positions)
+                yield _checked(pa.Table.from_batches([wanted]), positions, place.given)
                 begun += len(wanted)
                 if begun == limit:
                     return
@@ -42,6 +46,42 @@ def _opened(place: Place) -> Iterator[pq.ParquetFile]:
         try:
             # With a buffer a column chunk is read piece by piece: a row group may hold the whole archive.
             yield pq.ParquetFile(file, buffer_size=CHUNK_BYTES)
-        except pa.ArrowException as error:
-            reason = str(error).splitlines()[0]
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            # The second is the name of a column that is no text.
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ManifestError(f"{place.given}: not a readable Parquet file ({reason}); write it again") from error
+
+
+def _checked(table: pa.Table, positions: np.ndarray, manifest: str) -> Rows:
+    """The rows whose text is UTF-8: neither the format nor its readers make sure of that."""
+    problems = [
+        Problem(int(positions[row]), NOT_UTF8, name, value)
+        for name in table.column_names
+        for row, value in _undecodable(table[name], name, manifest)
+    ]
+    good = ~np.isin(positions, [problem.position for problem in problems])
+    return Rows(table.filter(pa.array(good)), positions[good], tuple(problems)) if problems else Rows(table, positions)
+
+
+def _undecodable(column: pa.ChunkedArray, name: str, manifest: str) -> Iterator[tuple[int, bytes]]:
+    if not (is_text_type(column.type) or pa.types.is_nested(column.type)):
+        return
+    try:
+        column.validate(full=True)
+        return
+    except pa.ArrowInvalid as error:
+        invalid = error
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    values = column.cast(kind).cast(pa.binary()).to_pylist() if is_text_type(kind) else []
+    bad = [(row, value) for row, value in enumerate(values) if value is not None and not _is_utf8(value)]
+    if not bad:
+        raise ManifestError(f"{manifest}: column {name!r} cannot be read ({invalid}); write it again") from invalid
+    yield from bad
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

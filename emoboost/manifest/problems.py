@@ -12,6 +12,16 @@ VALUE_READ = 10_000
 """Characters of a value in which secrets are looked for before it is cut."""
 
 
+def shown(value: object) -> str:
+    """A value or name as a message has it: quoted, without secrets, and no longer than a line.
+
+    >>> shown("label"), len(shown("x" * 1_000_000))
+    ("'label'", 80)
+    """
+    text = redacted(repr(value)[:VALUE_READ])
+    return text if len(text) <= VALUE_SHOWN else text[: VALUE_SHOWN - 1] + "…"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing to mend.
@@ -32,9 +42,7 @@ class Problem:
         """One line for the user; `unit` is what `position` counts."""
         where = [manifest, f"{unit} {self.position}"]
         if self.column is not None:
-            value = redacted(repr(self.value)[:VALUE_READ])
-            shown = value if len(value) <= VALUE_SHOWN else value[: VALUE_SHOWN - 1] + "…"
-            where += [f"column {self.column!r}", f"value {shown}"]
+            where += [f"column {shown(self.column)}", f"value {shown(self.value)}"]
         return f"{', '.join(where)}: {self.what}"
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emoboost.errors import ManifestError
+from emoboost.manifest.column_types import is_text_type
 from emoboost.manifest.columns import LENGTH, Columns
 from emoboost.manifest.identifiers import derived_id
 from emoboost.manifest.problems import Problem
@@ -100,7 +101,7 @@ def _channel(rows: Rows, name: str | None, default: int | None, problems: list[P
         return pa.array([default] * count, pa.int32())
     column = rows.table[name]
     mixed = np.zeros(count, bool)
-    if _is_text(column.type):
+    if is_text_type(column.type):
         text = pc.utf8_lower(pc.utf8_trim_whitespace(_text(rows, name)))
         mixed = np.asarray(pc.fill_null(pc.equal(text, MIX), False))
         column = pc.if_else(pa.array(mixed), None, text)
@@ -130,7 +131,7 @@ def _seconds(rows: Rows, name: str | None, problems: list[Problem]) -> np.ndarra
 
 def _numbers(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Values as float64, NaN where they are no number, and whether there is a value at all."""
-    if _is_text(column.type):
+    if is_text_type(column.type):
         text = pc.utf8_trim_whitespace(column.cast(pa.string()))
         column = pc.if_else(pc.equal(text, ""), None, text)
         readable = pc.if_else(pc.match_substring_regex(column, NUMBER), column, None)
@@ -151,11 +152,6 @@ def _text(rows: Rows, name: str) -> pa.ChunkedArray:
         raise ManifestError(
             f"column {name!r} is of type {column.type} and is no text ({error}); write it as text"
         ) from error
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    value = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value))
 
 
 def _blank(text: pa.ChunkedArray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +72,11 @@ class Place:
         """Look there.
 
         Raises:
-            ManifestError: the place cannot be reached; the message holds the reason.
+            ManifestError: the place cannot be reached, or its name is no text that a plan could hold.
         """
         filesystem, path = resolve_place(given)
+        if not is_utf8(path):
+            raise ManifestError(f"{os.fsencode(path)!r}: is not UTF-8; rename the folder or the file")
         try:
             kind = str(filesystem.info(path)["type"])
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -139,7 +142,8 @@ def resolve_place(given: str) -> "tuple[AbstractFileSystem, str]":
     import fsspec
 
     if not is_url(given):
-        return fsspec.filesystem("file"), str(Path(given).expanduser().absolute())
+        # Not Path's: it raises for a file whose name begins with ~ and is no user's.
+        return fsspec.filesystem("file"), str(Path(os.path.expanduser(given)).absolute())  # noqa: PTH111
     try:
         filesystem, path = fsspec.core.url_to_fs(given)
     except ImportError as error:

@@ -1,9 +1,11 @@
 """The files below a folder in the order of their paths, one directory in memory at a time."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -17,7 +19,7 @@ def walk(
     """Paths of files relative to `root`, sorted as plain text.
 
     Hidden files and folders (a leading dot, such as macOS's `._take1.wav`) are left out. Links are followed; a folder
-    that contains itself is entered once.
+    that contains itself is entered once, and links in a circle are files.
 
     Args:
         filesystem: any fsspec file system; a local one is read without a stat per file.
@@ -29,27 +31,45 @@ def walk(
         OSError: a folder cannot be listed.
     """
 
-    def descend(parents: tuple[str, ...], entered: frozenset[object]) -> Iterator[str]:
-        folder = "/".join([root.rstrip("/"), *parents]) or "/"
-        identity = _identity(filesystem, folder)
-        if identity in entered:
-            return
-        for name, is_folder in _entries(filesystem, folder):
-            path = (*parents, name)
-            if is_folder:
-                if _matches(path, pattern, partly=True):
-                    yield from descend(path, entered | {identity})
-            elif _matches(path, pattern) and (not suffixes or name.lower().endswith(tuple(suffixes))):
+    # A stack of folders that are being read and not a recursion, which ends at a depth that file systems exceed.
+    folders = [_Folder.open(filesystem, root, ())]
+    while folders:
+        folder = folders[-1]
+        name, is_folder = next(folder.entries, ("", False))
+        path = (*folder.parents, name)
+        if not name:
+            folders.pop()
+        elif not is_folder:
+            if _matches(path, pattern) and (not suffixes or name.lower().endswith(tuple(suffixes))):
                 yield "/".join(path)
+        elif _matches(path, pattern, partly=True):
+            entered = _Folder.open(filesystem, root, path)
+            if entered.identity not in (each.identity for each in folders):
+                folders.append(entered)
 
-    return descend((), frozenset())
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder that is being read."""
+
+    parents: tuple[str, ...]
+    """The names from the root down to it."""
+    identity: object
+    """The same however the folder was reached."""
+    entries: Iterator[tuple[str, bool]]
+    """What is still to come."""
+
+    @classmethod
+    def open(cls, filesystem: "AbstractFileSystem", root: str, parents: tuple[str, ...]) -> Self:
+        path = "/".join([root.rstrip("/"), *parents]) or "/"
+        return cls(parents, _identity(filesystem, path), iter(_entries(filesystem, path)))
 
 
 def _entries(filesystem: "AbstractFileSystem", folder: str) -> list[tuple[str, bool]]:
     """Names in a folder and whether each is a folder, in the order of the paths below it."""
     if _is_local(filesystem):
         with os.scandir(folder) as found:
-            entries = [(entry.name, entry.is_dir()) for entry in found]
+            entries = [(entry.name, _is_folder(entry)) for entry in found]
     else:
         entries = [
             (str(entry["name"]).rstrip("/").rsplit("/", 1)[-1], entry["type"] == "directory")
@@ -59,6 +79,16 @@ def _entries(filesystem: "AbstractFileSystem", folder: str) -> list[tuple[str, b
     # A folder sorts by its name and the slash that follows it in every path below it: "a.wav" < "a/b.wav" < "a0.wav".
     shown = (entry for entry in entries if not entry[0].startswith("."))
     return sorted(shown, key=lambda entry: entry[0] + "/" * entry[1])
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        # Links in a circle lead nowhere: one with the name of a recording becomes a row that says so.
+        return False
 
 
 def _identity(filesystem: "AbstractFileSystem", folder: str) -> object:
@@ -80,10 +110,24 @@ def _matches(path: Sequence[str], pattern: Sequence[str], *, partly: bool = Fals
     >>> _matches(["2020"], ["20*", "*.wav"]), _matches(["2020"], ["20*", "*.wav"], partly=True)
     (False, True)
     """
-    if not path:
-        return bool(pattern) if partly else all(part == ANY_DEPTH for part in pattern)
-    if not pattern:
-        return False
-    if pattern[0] == ANY_DEPTH:
-        return _matches(path, pattern[1:], partly=partly) or _matches(path[1:], pattern, partly=partly)
-    return fnmatchcase(path[0], pattern[0]) and _matches(path[1:], pattern[1:], partly=partly)
+    # The places in the pattern that the path so far may have come to: trying one after the other takes forever where
+    # a pattern has many `**`.
+    places = _with_depths_skipped({0}, pattern)
+    for name in path:
+        after = {
+            place if pattern[place] == ANY_DEPTH else place + 1
+            for place in places
+            if place < len(pattern) and (pattern[place] == ANY_DEPTH or fnmatchcase(name, pattern[place]))
+        }
+        places = _with_depths_skipped(after, pattern)
+    return min(places, default=len(pattern)) < len(pattern) if partly else len(pattern) in places
+
+
+def _with_depths_skipped(places: set[int], pattern: Sequence[str]) -> set[int]:
+    found = set()
+    for place in places:
+        found.add(place)
+        while place < len(pattern) and pattern[place] == ANY_DEPTH:
+            place += 1  # noqa: PLW2901
+            found.add(place)
+    return found

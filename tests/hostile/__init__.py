@@ -1,0 +1,1 @@
+"""Inputs that an archive of strangers may hold, and processes in which reading them may go wrong."""
