@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup setup-dev check test fuzz wheel bench clean
+.PHONY: setup setup-dev check test fuzz chaos wheel bench clean
 
 # One environment in the project's folder. The stamps make a second call do nothing until a requirement changes.
 setup: .venv/.installed
@@ -34,6 +34,9 @@ SEED ?= 0
 fuzz: setup-dev
 	PYTHONPATH=.:tests $(BIN)/python -m hostile.fuzz --target audio --seconds $(SECONDS) --seed $(SEED)
 	PYTHONPATH=.:tests $(BIN)/python -m hostile.fuzz --target manifest --seconds $(SECONDS) --seed $(SEED)
+
+chaos: setup-dev
+	$(BIN)/python -m pytest tests/chaos -m "" -s --durations=0
 
 wheel: setup-dev
 	$(BIN)/python -m build --wheel

@@ -16,6 +16,8 @@ from emoboost.prepare import Preparation, Prepared
 from emoboost.schema import Outcome
 from emoboost.utterance import Utterance
 
+HEADER_SECONDS = 20.0
+"""Seconds that one call for headers may take."""
 HEADERS = 256
 """Recordings whose headers are read in one call, by several threads: the time goes into waiting for the disk."""
 THREADS = 8
@@ -66,19 +68,21 @@ def durations(locations: Sequence[str], access: Access, child: Child) -> list[fl
     """
     found: list[float | None] = []
     for first in range(0, len(locations), HEADERS):
-        found += _durations(locations[first : first + HEADERS], access, child)
+        some = locations[first : first + HEADERS]
+        found += _durations(some, access, child) or [
+            alone for location in some for alone in _durations([location], access, child) or [None]
+        ]
     return found
 
 
 def _durations(locations: Sequence[str], access: Access, child: Child) -> list[float | None]:
-    """Find the header that ends a child by halves."""
+    """The same in one call; nothing when one of them ends the child, or nobody foresaw it."""
     try:
         return child.ask(read_durations, locations, access)
-    except ChildEndedError:
-        if len(locations) == 1:
-            return [None]
-    half = len(locations) // 2
-    return _durations(locations[:half], access, child) + _durations(locations[half:], access, child)
+    except (StorageStop, ChildProcessError):
+        raise
+    except Exception:
+        return []
 
 
 def read_durations(locations: Sequence[str], access: Access) -> list[float | None]:

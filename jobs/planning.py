@@ -11,7 +11,7 @@ from cluster.connect import refuse_unreachable
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.child import Child, ChildEndedError
 from emoboost.errors import UsageError
-from emoboost.isolation import durations
+from emoboost.isolation import HEADER_SECONDS, durations
 from emoboost.ledger import Ledger, refuse_other_plan
 from emoboost.manifest.kinds import open_source
 from emoboost.manifest.rows import LAST_CHANNEL
@@ -56,7 +56,7 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
 def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: Path) -> Plan:
     """Read the manifest once, write its plan into the local folder `planned`, and look at a few recordings."""
     told = NowAndThen()
-    with Child(options.access.max_decode_seconds) as child:
+    with Child(min(HEADER_SECONDS, options.access.max_decode_seconds)) as child:
         plan = make_plan(
             options.manifest,
             planned,
@@ -69,7 +69,7 @@ def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: P
         )
         chosen = options.channel is not None
         # A recording that ends even the child will become an error row.
-        with contextlib.suppress(ChildEndedError):
+        with contextlib.suppress(ChildEndedError, MemoryError):
             child.ask(check_recordings, a_few(plan, planned), plan.base, options.access, channel_chosen=chosen)
     return plan
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pipeline.conftest import shell, small, temporary
 
 from chaos.world import Host, assert_same, rows_of, write_manifest
 from emoboost.checkpoint import ModelFolder
+
+__all__ = ["shell", "small", "temporary"]
 
 UTTERANCES = 20
 
