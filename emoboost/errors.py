@@ -31,6 +31,25 @@ class OutputError(UsageError):
     """The output folder cannot be written, or holds the result of another run."""
 
 
+class StorageStop(EmoboostError):  # noqa: N818 - the end of a job, not an error of one recording
+    """A store that the job needs cannot be used at all. Nothing of the shard is published; the same command continues.
+
+    Args:
+        place: what was asked for, as the user wrote it.
+        reason: what the store said.
+        fix: what to do.
+    """
+
+    def __init__(self, place: str, reason: str, fix: str) -> None:
+        super().__init__(place, reason, fix)
+        self.place = place
+        self.reason = reason
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.place}: the store cannot be used ({self.reason}); {self.fix}, then give the same command again"
+
+
 class AudioErrorType(StrEnum):
     """The closed list of reasons why an utterance has no label; `FIXES` says what to do about each."""
 
