@@ -28,8 +28,9 @@ def read(
     end: float | None = None,
     channel: int | None = None,
     max_seconds: float = MAX_SECONDS,
+    access: Access | None = None,
 ) -> np.ndarray:
-    with open_recording(str(location), Access()) as recording:
+    with open_recording(str(location), access or Access()) as recording:
         return recording.read(start, end, channel, max_seconds)
 
 
