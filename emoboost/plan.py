@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from emoboost.access import Access
 from emoboost.audio import resolve
 from emoboost.errors import OutputError
 from emoboost.manifest import Manifest, open_manifest
@@ -137,6 +138,7 @@ def make_plan(
     reserved: Callable[[str], bool] = lambda name: False,
     probe: Callable[[str], float | None] | None = None,
     progress: Callable[[int], None] | None = None,
+    access: Access | None = None,
 ) -> Plan:
     """Check a manifest and cut it into shards, in one pass and bounded memory (8 bytes an utterance).
 
@@ -153,6 +155,7 @@ def make_plan(
         probe: seconds of the recording at a location as `audio.resolve` gives it, None when it cannot be told; must
             not raise. Called from threads, and only where the manifest tells no length.
         progress: called with the number of utterances planned so far.
+        access: how a store with the manifest is reached; None is `Access()`.
 
     Raises:
         ManifestError: the manifest cannot be used; the message lists what is wrong. No plan.json is written then.
@@ -163,6 +166,7 @@ def make_plan(
         reserved=lambda name: name == INDEX or reserved(name),
         default_channel=default_channel,
         limit=limit,
+        access=access,
     )
     identity = opened.source.digest()
     types = TextTypes(opened.columns.carried if opened.source.is_text else ())

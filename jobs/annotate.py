@@ -52,7 +52,7 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, float]:
         UsageError: a bad argument, manifest, model or output folder, found before any work started.
         EmoboostError: the job failed; what is published stays and the same command continues.
     """
-    model = find_model(options.model)
+    model = find_model(options.model, options.access)
     model.verify()
     refuse_unreachable(options.ray_address)
     with quiet(Path(os.devnull)):  # decoders complain about damaged recordings
@@ -65,7 +65,7 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, float]:
             say(f"Running on {cluster.describe()}: {layout.describe()}")
             say(f"Output: {ledger.folder.display}")
             prepare = PrepareWork(ledger, model.config, options.max_duration, options.access, np.array(missing))
-            network = NetworkWork(ledger, model.reference, layout.device, options.precision)
+            network = NetworkWork(ledger, model.reference, layout.device, options.precision, options.access)
             labelled = label_shards(prepare, network, layout)
     summary = summarise(ledger)
     if summary.complete:

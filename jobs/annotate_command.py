@@ -17,7 +17,7 @@ from jobs.annotate import AnnotateOptions, annotate
 from jobs.console import say, summary_text
 from jobs.exits import Exit
 from jobs.failures import reason_of
-from jobs.planning import describe_plan, output_of
+from jobs.planning import describe_plan, output_folder, output_of
 
 
 def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bool, as_json: bool) -> Exit:
@@ -37,7 +37,7 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
         print(json.dumps(facts) if as_json else "\n".join(f"{name:<20} {value}" for name, value in facts.items()))
         return Exit.COMPLETE
     started = time.monotonic()
-    log = log_file(Folder.at(output_of(options)))
+    log = log_file(output_folder(options))
     try:
         summary, labelled = annotate(options, log)
     except Exception as error:
@@ -55,7 +55,7 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     if as_json:
         print(json.dumps({**summary.to_dict(), "wall_seconds": round(seconds, 1), "log": _existing(log)}))
     else:
-        card = find_model(options.model).config.training.get("summary", "provenance unknown")
+        card = find_model(options.model, options.access).config.training.get("summary", "provenance unknown")
         print(summary_text(summary, labelled / seconds, _existing(log), str(card)))
     if not summary.complete:
         say("The same command continues.")

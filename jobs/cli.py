@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
-from jobs.exits import run
+from jobs.exits import Exit, run
 from jobs.failures import RESUME
 
 app = typer.Typer(
@@ -27,11 +27,18 @@ app.add_typer(corpus_app, name="corpus")
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Model = Annotated[str, typer.Option("--model", help="Name of a bundled model, or a model folder.")]
+Model = Annotated[str, typer.Option("--model", help="Name of a bundled model, or a model folder; path or URL.")]
 
 RayAddress = Annotated[
     str | None,
     typer.Option("--ray-address", help="Ray cluster to use. Default: RAY_ADDRESS, else this machine."),
+]
+StorageOptions = Annotated[
+    str | None,
+    typer.Option(
+        "--storage-options",
+        help="How stores are opened, for fsspec: a JSON object, or @FILE with one. Default: the environment.",
+    ),
 ]
 Cache = Annotated[
     Path | None,
@@ -124,6 +131,7 @@ def annotate(
     ] = 0.01,
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = Precision.FP32,
     ray_address: RayAddress = None,
+    storage_options: StorageOptions = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, plan, write nothing.")] = False,
     json: Json = False,
     debug: Debug = False,
@@ -132,20 +140,26 @@ def annotate(
 
     The same command on the same output completes what is missing.
     """
+    from emoboost.access import Access
+    from emoboost.store_options import parse_storage_options
     from jobs.annotate import AnnotateOptions
     from jobs.annotate_command import annotate_command
 
-    options = AnnotateOptions(
-        manifest=manifest,
-        output=output,
-        model=model,
-        precision=precision.value,
-        channel=channel,
-        limit=limit,
-        max_duration=max_duration,
-        ray_address=ray_address,
-    )
-    run(lambda: annotate_command(options, max_errors=max_errors, dry_run=dry_run, as_json=json), debug=debug)
+    def command() -> Exit:
+        options = AnnotateOptions(
+            manifest=manifest,
+            output=output,
+            model=model,
+            precision=precision.value,
+            channel=channel,
+            limit=limit,
+            max_duration=max_duration,
+            ray_address=ray_address,
+            access=Access(storage_options=parse_storage_options(storage_options)),
+        )
+        return annotate_command(options, max_errors=max_errors, dry_run=dry_run, as_json=json)
+
+    run(command, debug=debug)
 
 
 @app.command()
@@ -173,12 +187,13 @@ def export(
         Path | None,
         typer.Option("--destination", "-d", help="File to write. Default: OUTPUT.csv in this folder."),
     ] = None,
+    storage_options: StorageOptions = None,
     debug: Debug = False,
 ) -> None:
     """Write the labels of OUTPUT in another format."""
     from jobs.export import export_command
 
-    run(lambda: export_command(output, to.value, destination), debug=debug)
+    run(lambda: export_command(output, to.value, destination, storage_options), debug=debug)
 
 
 @app.command()

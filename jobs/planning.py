@@ -38,7 +38,7 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
         UsageError: a bad channel, manifest or output, or an output of another run.
     """
     output = output_of(options)
-    folder = Folder.at(output)
+    folder = output_folder(options)
     rows = row_options(options, model)
     ledger = Ledger.open(folder)
     if ledger is None:
@@ -47,7 +47,7 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
         # Read back: another command may have planned this folder in the meantime.
         ledger = Ledger.open(folder)
         assert ledger is not None
-    source = open_source(options.manifest)
+    source = open_source(options.manifest, options.access)
     refuse_other_plan(ledger, source.digest(), rows, command_with_output(f"{output}-2"))
     # The manifest and its recordings may have moved since they were planned.
     return dataclasses.replace(ledger, plan=dataclasses.replace(ledger.plan, base=source.base))
@@ -64,6 +64,7 @@ def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: P
         reserved=is_reserved,
         probe=functools.partial(duration_of, access=options.access),
         progress=_PlanningProgress(),
+        access=options.access,
     )
     check_recordings(a_few(plan, planned), plan.base, options.access, channel_chosen=options.channel is not None)
     return plan
@@ -71,15 +72,15 @@ def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: P
 
 def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
     """What a run would do, without writing anything (`--dry-run`)."""
-    model = find_model(options.model)
+    model = find_model(options.model, options.access)
     model.verify()
     refuse_unreachable(options.ray_address)
-    folder, rows = Folder.at(output_of(options)), row_options(options, model)
+    folder, rows = output_folder(options), row_options(options, model)
     ledger = Ledger.open(folder)
     if ledger is None:
         folder.check_writable()
     else:
-        digest = open_source(options.manifest).digest()
+        digest = open_source(options.manifest, options.access).digest()
         refuse_other_plan(ledger, digest, rows, command_with_output(f"{output_of(options)}-2"))
     with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
         plan = plan_locally(options, rows, Path(planned))
@@ -114,6 +115,11 @@ def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, obj
 def output_of(options: "AnnotateOptions") -> str:
     """The output the user named, or else a folder in the current directory, named after the manifest."""
     return default_output(options.manifest, options.limit) if options.output is None else options.output
+
+
+def output_folder(options: "AnnotateOptions") -> Folder:
+    """`output_of`, to be opened as the user said."""
+    return Folder.at(output_of(options), options.access.storage_options, options.access.retry_seconds)
 
 
 def default_output(manifest: str, limit: int | None) -> str:
@@ -171,7 +177,22 @@ def command_with_output(output: str) -> list[str]:
             at = words.index(flag)
             words = words[:at] + words[at + 2 :]
     words = [word for word in words if not word.startswith("--output=")]
+    words = without_secrets(words)
     return ["emoboost-batch", *words, "--output", output]
+
+
+def without_secrets(words: list[str]) -> list[str]:
+    """A command's words with `--storage-options` that were typed rather than read from a file left out.
+
+    >>> without_secrets(["--storage-options", '{"secret": "s"}', "calls.csv", "--storage-options=@options.json"])
+    ['--storage-options', '@FILE', 'calls.csv', '--storage-options=@options.json']
+    """
+    flag, shown = "--storage-options", list[str]()
+    for word in words:
+        value = word.removeprefix(f"{flag}=")
+        is_value = value != word or shown[-1:] == [flag]
+        shown.append(word.removesuffix(value) + "@FILE" if is_value and not value.startswith("@") else word)
+    return shown
 
 
 class _PlanningProgress:

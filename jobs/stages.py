@@ -4,7 +4,7 @@ Between the stages a shard travels as one row of binary columns, which Ray store
 retry of either stage repeats a whole shard, harmlessly.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,9 +53,11 @@ class NetworkWork:
 
     ledger: Ledger
     model: str
-    """Name of a bundled model, or a model folder that every machine has at this path."""
+    """Name of a bundled model, a model folder that every machine has at this path, or a URL."""
     device: str
     precision: str
+    access: Access = field(default_factory=Access)
+    """How a model in a store is reached."""
 
 
 def prepare_shard(rows: pa.Table, work: PrepareWork) -> pa.Table:
@@ -75,7 +77,7 @@ class LabelShards:
     def __init__(self, work: NetworkWork) -> None:
         set_up_torch(work.device)
         self.work = work
-        self.model = load_model(work.model, device=work.device, precision=work.precision)
+        self.model = load_model(work.model, work.access, device=work.device, precision=work.precision)
         self.facts = run_facts(work, self.model.identity)
 
     def __call__(self, rows: pa.Table) -> pa.Table:

@@ -3,16 +3,14 @@
 import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+from emoboost.patient_store import PatientStore
 
 ANY_DEPTH = "**"
 
 
 def walk(
-    filesystem: "AbstractFileSystem", root: str, pattern: Sequence[str] = (ANY_DEPTH,), *, suffixes: Sequence[str] = ()
+    store: PatientStore, root: str, pattern: Sequence[str] = (ANY_DEPTH,), *, suffixes: Sequence[str] = ()
 ) -> Iterator[str]:
     """Paths of files relative to `root`, sorted as plain text.
 
@@ -20,21 +18,22 @@ def walk(
     that contains itself is entered once.
 
     Args:
-        filesystem: any fsspec file system; a local one is read without a stat per file.
+        store: any file system; a local one is read without a stat per file.
         root: folder to start from, in the file system's own terms.
         pattern: one shell pattern per level below `root`; `**` is any number of levels.
         suffixes: lower-case endings to keep; all when empty.
 
     Raises:
         OSError: a folder cannot be listed.
+        StorageStop: see `PatientStore`.
     """
 
     def descend(parents: tuple[str, ...], entered: frozenset[object]) -> Iterator[str]:
         folder = "/".join([root.rstrip("/"), *parents]) or "/"
-        identity = _identity(filesystem, folder)
+        identity = _identity(store, folder)
         if identity in entered:
             return
-        for name, is_folder in _entries(filesystem, folder):
+        for name, is_folder in _entries(store, folder):
             path = (*parents, name)
             if is_folder:
                 if _matches(path, pattern, partly=True):
@@ -45,15 +44,15 @@ def walk(
     return descend((), frozenset())
 
 
-def _entries(filesystem: "AbstractFileSystem", folder: str) -> list[tuple[str, bool]]:
+def _entries(store: PatientStore, folder: str) -> list[tuple[str, bool]]:
     """Names in a folder and whether each is a folder, in the order of the paths below it."""
-    if _is_local(filesystem):
+    if store.is_local:
         with os.scandir(folder) as found:
             entries = [(entry.name, entry.is_dir()) for entry in found]
     else:
         entries = [
             (str(entry["name"]).rstrip("/").rsplit("/", 1)[-1], entry["type"] == "directory")
-            for entry in filesystem.ls(folder, detail=True)
+            for entry in store.ls(folder)
             if str(entry["name"]).strip("/") != folder.strip("/")
         ]
     # A folder sorts by its name and the slash that follows it in every path below it: "a.wav" < "a/b.wav" < "a0.wav".
@@ -61,15 +60,11 @@ def _entries(filesystem: "AbstractFileSystem", folder: str) -> list[tuple[str, b
     return sorted(shown, key=lambda entry: entry[0] + "/" * entry[1])
 
 
-def _identity(filesystem: "AbstractFileSystem", folder: str) -> object:
-    if not _is_local(filesystem):
+def _identity(store: PatientStore, folder: str) -> object:
+    if not store.is_local:
         return folder
     status = os.stat(folder)  # noqa: PTH116 - one call per folder, without building a Path
     return status.st_dev, status.st_ino
-
-
-def _is_local(filesystem: "AbstractFileSystem") -> bool:
-    return bool(getattr(filesystem, "local_file", False))
 
 
 def _matches(path: Sequence[str], pattern: Sequence[str], *, partly: bool = False) -> bool:
