@@ -91,6 +91,8 @@ _BY_CLASS = (
 )
 """In the order in which they are looked for, each along the whole chain."""
 
+LONGEST_CHAIN = 10
+
 AGAIN = (Trouble.TRANSIENT, Trouble.UNREACHABLE)
 
 
@@ -110,7 +112,7 @@ def passes(error: BaseException) -> bool:
 
 def is_silent(error: BaseException) -> bool:
     """Whether a store answered with a bare HTTP status: an answer to HEAD has no body that would give the reason."""
-    codes = [code for each in _chain(error) if (code := _code(each))]
+    codes = [code for each in _causes(error) if (code := _code(each))]
     return bool(codes) and codes[0].isdecimal() and int(codes[0]) < 500
 
 
@@ -129,7 +131,7 @@ def reason_of(error: BaseException) -> str:
 
 def stop(place: str, error: Exception) -> StorageStop:
     """The end of a job whose store failed so."""
-    fixes = [_SETUP_FIXES[code] for each in _chain(error) if (code := _code(each)) in _SETUP_FIXES]
+    fixes = [_SETUP_FIXES[code] for each in _causes(error) if (code := _code(each)) in _SETUP_FIXES]
     fixes += [fix for each in _chain(error) for name, fix in _SETUP_CLASSES.items() if name in _classes(each)]
     by_trouble = {Trouble.UNREACHABLE: NETWORK, Trouble.TRANSIENT: LATER, Trouble.SETUP: REGION}
     fix = fixes[0] if fixes else by_trouble.get(trouble_of(error), RIGHTS)
@@ -138,12 +140,12 @@ def stop(place: str, error: Exception) -> StorageStop:
 
 def _decisive(error: BaseException) -> tuple[Trouble, BaseException]:
     """What a failure means, and which of the chain of causes says so."""
-    chain = list(_chain(error))
-    for each in chain:
+    for each in _causes(error):
         if said := _BY_CODE.get(_code(each)):
             return said, each
         if status := _status(each):
             return _BY_STATUS.get(status, Trouble.OTHER), each
+    chain = list(_chain(error))
     for trouble, classes in _BY_CLASS:
         for each in chain:
             if classes & _classes(each):
@@ -151,9 +153,23 @@ def _decisive(error: BaseException) -> tuple[Trouble, BaseException]:
     return Trouble.OTHER, error
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was explicitly raised from."""
     seen: BaseException | None = error
-    for _ in range(10):
+    for _ in range(LONGEST_CHAIN):
+        if seen is None:
+            return
+        yield seen
+        seen = seen.__cause__
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """As `_causes`, with what was being handled: botocore tells no other way why there was no connection.
+
+    What the store said to an earlier request is in there, too, so codes are not looked for in it.
+    """
+    seen: BaseException | None = error
+    for _ in range(LONGEST_CHAIN):
         if seen is None:
             return
         yield seen

@@ -1,6 +1,7 @@
 """What a worker raised, told as if it had happened here."""
 
 import contextlib
+import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,8 @@ def reason_of(error: BaseException) -> str:
     if not str(error).strip():
         return type(error).__name__
     last = str(error).strip().splitlines()[-1].strip()
+    if ours := re.match(r"emoboost\.errors\.\w+: (.+)", last):
+        return ours[1]
     return last if "Error" in last.split(":", 1)[0] else f"{type(error).__name__}: {last}"
 
 

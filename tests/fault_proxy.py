@@ -33,6 +33,8 @@ class Fault:
     name: str
     status: int | None = None
     """Answered by the proxy instead of the server."""
+    code: str = ""
+    """In the answer's body."""
     delay: float = 0.0
     """Seconds before anything else happens."""
     forward: bool = True
@@ -43,9 +45,9 @@ class Fault:
     """Whether the connection ends by RST rather than by FIN."""
 
 
-def status(number: int) -> Fault:
+def status(number: int, code: str = "") -> Fault:
     """An answer with this HTTP status and, as S3 does, a code in XML; the server does not see the request."""
-    return Fault(f"status {number}", status=number, forward=False)
+    return Fault(f"status {number}", status=number, code=code or CODES.get(number, "Fault"), forward=False)
 
 
 def delay(seconds: float) -> Fault:
@@ -92,9 +94,12 @@ class Rule:
     fault: Fault
     method: str | None
     path: re.Pattern[str]
+    spared: int
+    """How many requests it still lets pass."""
     times: int | None
     share: float
     met: int = 0
+    """How many it has met."""
 
 
 @dataclass
@@ -118,7 +123,14 @@ class FaultProxy:
         return f"http://127.0.0.1:{self.port}"
 
     def add(
-        self, fault: Fault, *, method: str | None = None, path: str = "", times: int | None = None, share: float = 1.0
+        self,
+        fault: Fault,
+        *,
+        method: str | None = None,
+        path: str = "",
+        after: int = 0,
+        times: int | None = None,
+        share: float = 1.0,
     ) -> Rule:
         """Let a fault meet requests from now on; the first rule that applies is the one.
 
@@ -126,11 +138,12 @@ class FaultProxy:
             fault: what goes wrong.
             method: of the requests; None is any.
             path: regular expression that is searched for in the path and query.
+            after: the first so many of them are spared.
             times: it stops after so many; None is never.
             share: of the requests. Which of them is drawn from the seed and the request, and so does not depend on
                 the order in which threads ask.
         """
-        rule = Rule(fault, method, re.compile(path), times, share)
+        rule = Rule(fault, method, re.compile(path), after, times, share)
         with self._lock:
             self.rules.append(rule)
         return rule
@@ -172,6 +185,9 @@ class FaultProxy:
                 if rule.method not in (None, method) or not rule.path.search(path):
                     continue
                 if rule.times is not None and rule.met >= rule.times:
+                    continue
+                if rule.spared:
+                    rule.spared -= 1
                     continue
                 drawn = random.Random(f"{self.seed} {number} {method} {path} {range_} {repeated}").random()
                 if drawn < rule.share:
@@ -240,7 +256,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = proxy.fault_for(self.command, self.path, self.headers.get("Range")) or Fault("none")
         time.sleep(fault.delay)
         if fault.status is not None:
-            self._refuse(fault.status)
+            self._refuse(fault.status, fault.code)
             return
         if not fault.forward:
             _break(self.connection)
@@ -301,16 +317,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         part = body if fault.body is None else body[: int(len(body) * fault.body)]
+        self.server.proxy.sent(self.command, len(part))  # before a client can have it and ask
         self.wfile.write(part)
-        self.server.proxy.sent(self.command, len(part))
         if fault.body is not None:
             self.close_connection = True
             if fault.reset:
                 time.sleep(0.05)  # RST would overtake what was sent
                 _break(self.connection)
 
-    def _refuse(self, number: int) -> None:
-        text = f"<Error><Code>{CODES.get(number, 'Fault')}</Code><Message>injected</Message></Error>".encode()
+    def _refuse(self, number: int, code: str) -> None:
+        text = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
         self.send_response(number)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(text)))

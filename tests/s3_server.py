@@ -79,6 +79,7 @@ def serve(folder: Path) -> Iterator[S3]:
         *("-filer", "-s3", f"-dir={folder}", f"-s3.config={config}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *(f"-{name}={port}" for name, port in ports.items()),
         *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64"),
+        "-volume.max=1000",  # each bucket takes seven, and eight are all there are otherwise
     ]
     log = folder / "weed.log"
     with log.open("wb") as output:
