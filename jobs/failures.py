@@ -44,9 +44,10 @@ def reason_of(error: BaseException) -> str:
     """The cause in one line; Ray wraps what a worker raised into pages of text, whose last line is the cause."""
     if not str(error).strip():
         return type(error).__name__
+    # Ray Data puts hints of its own behind it.
+    if ours := re.findall(r"^\s*emoboost\.errors\.\w+: (.+)", str(error), re.MULTILINE):
+        return str(ours[-1])
     last = str(error).strip().splitlines()[-1].strip()
-    if ours := re.match(r"emoboost\.errors\.\w+: (.+)", last):
-        return ours[1]
     return last if "Error" in last.split(":", 1)[0] else f"{type(error).__name__}: {last}"
 
 
