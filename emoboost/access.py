@@ -1,7 +1,9 @@
 """Which recordings may be opened, how, and what they may hold."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from emoboost.patience import RETRY_SECONDS
 
 GIB = 1024**3
 
@@ -18,7 +20,7 @@ class Access:
     """Whether http may also reach this machine itself, its link and a cloud's metadata service."""
     storage_options: Mapping[str, object] = field(default_factory=dict, repr=False)
     """What fsspec's file system of a store is made with; may hold secrets."""
-    retry_seconds: float = 60.0
+    retry_seconds: float = RETRY_SECONDS
     """How long a store that fails in passing is asked again."""
     max_bytes: int = 256 * GIB
     """A larger file becomes an error row `too_large`."""
@@ -28,6 +30,11 @@ class Access:
     """Hz; more become an error row `unsupported_format`."""
     max_decode_seconds: float = 300.0
     """Seconds of time that reading one utterance may take; more become an error row `timeout`."""
+
+    @property
+    def of_named(self) -> "Access":
+        """The same stores for a place that a person named, which need not lie where recordings must."""
+        return replace(self, root=None, http=True, http_anywhere=True)
 
 
 ANYWHERE = Access(http=True, http_anywhere=True)

@@ -158,7 +158,7 @@ class Recording:
         first = round(start * self.header.sample_rate)
         last = first + round(seconds * self.header.sample_rate)
         with audio_errors(self.location):
-            self._decoder.go_to(first)
+            self._decoder.go_to(first, last - first)
             rows = []
             for _ in range(first, last - frame + 1, frame):
                 block = self._decoder.read(frame)
@@ -201,7 +201,7 @@ class Recording:
         # One frame more than allowed is enough to know that an unknown length is too long.
         wanted = int(min(max_seconds * rate, UNKNOWN_FRAMES)) + 1 if last is None else last - first
         missing = wanted
-        self._decoder.go_to(first)
+        self._decoder.go_to(first, wanted)
         while missing and len(block := self._decoder.read(missing)):
             missing -= len(block)
             yield block

@@ -1,7 +1,7 @@
 """One folder is one model: config.json, model.safetensors (trained), frozen.safetensors (embedded encoders), README.md.
 
-Nothing is unpickled and nothing is downloaded. Every weight file is checked against the hash in the config before a
-tensor of it is used, and every tensor must be used exactly once.
+Nothing is unpickled, and nothing is downloaded but a folder that the user names by URL. Every weight file is checked
+against the hash in the config before a tensor of it is used, and every tensor must be used exactly once.
 """
 
 import dataclasses
@@ -12,10 +12,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emoboost.access import Access
 from emoboost.config import ModelConfig
 from emoboost.defaults import DEFAULT_MODEL
 from emoboost.errors import ModelError
-from emoboost.limits import CONFIG_BYTES, WEIGHT_BYTES, read_whole
+from emoboost.limits import WEIGHT_BYTES, read_whole
+from emoboost.model_download import download
+from emoboost.places import is_url
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 CONFIG, TRAINED, FROZEN, CARD = "config.json", "model.safetensors", "frozen.safetensors", "README.md"
 TRAINING_AUDIO = "training_audio.txt"
 """The utterances that a model was trained on: hash of the samples, space, id; one a line."""
+FILES = (CONFIG, TRAINED, FROZEN, CARD, TRAINING_AUDIO)
+"""What a model folder may hold."""
 BUNDLED = Path(str(resources.files("emoboost") / "models"))
 """Where the models of the package lie."""
 
@@ -35,6 +40,8 @@ class ModelFolder:
 
     path: Path
     config: ModelConfig
+    origin: str | None = None
+    """URL that it was downloaded from."""
 
     @property
     def identity(self) -> str:
@@ -44,7 +51,9 @@ class ModelFolder:
 
     @property
     def reference(self) -> str:
-        """What finds this model again in another process or on another machine: a bundled model's name, or a path."""
+        """What finds this model again in another process or on another machine: a bundled name, a path or a URL."""
+        if self.origin is not None:
+            return self.origin
         bundled = self.path.parent == BUNDLED
         return self.path.name if bundled else str(self.path.absolute())
 
@@ -81,13 +90,22 @@ def bundled_models() -> list[str]:
     return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG}"))
 
 
-def find_model(name_or_folder: str | Path = DEFAULT_MODEL) -> ModelFolder:
-    """A bundled model by name, or any model folder by path.
+def find_model(name_or_folder: str | Path = DEFAULT_MODEL, access: Access | None = None) -> ModelFolder:
+    """A bundled model by name, or any model folder by path or URL.
+
+    Args:
+        name_or_folder: the name or path; a folder behind a URL is downloaded once into the user's cache.
+        access: how a store is reached; None is `Access()`.
 
     Raises:
         ModelError: there is no such model, or its config cannot be used.
+        StorageStop: its store cannot be used.
     """
-    path = Path(name_or_folder).expanduser()
+    if is_url(str(name_or_folder)) and not str(name_or_folder).startswith("file://"):
+        url = str(name_or_folder)
+        folder = _folder_at(download(url, access or Access(), FILES, _check))
+        return dataclasses.replace(folder, origin=url)
+    path = Path(str(name_or_folder).removeprefix("file://")).expanduser()
     bundled = bundled_models()
     if str(name_or_folder) in bundled:
         path = BUNDLED / str(name_or_folder)
@@ -95,14 +113,7 @@ def find_model(name_or_folder: str | Path = DEFAULT_MODEL) -> ModelFolder:
         raise ModelError(
             f"{name_or_folder}: no such model; give a model folder or one of: {', '.join(bundled) or '(none bundled)'}"
         )
-    file = path / CONFIG
-    if not file.is_file():
-        raise ModelError(f"{path}: not a model folder, {CONFIG} is missing")
-    try:
-        text = read_whole(file, CONFIG_BYTES).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{file}: cannot be read ({error}); copy the model folder again") from error
-    return ModelFolder(path, ModelConfig.from_json(text, str(file)))
+    return _folder_at(path)
 
 
 def load_network(folder: ModelFolder) -> "MsEmoBoost":
@@ -160,6 +171,21 @@ def save_model(
     complete = dataclasses.replace(config, weights=hashes)
     (path / CONFIG).write_text(complete.to_json(), encoding="utf-8")
     return ModelFolder(path, complete)
+
+
+def _folder_at(path: Path) -> ModelFolder:
+    file = path / CONFIG
+    if not file.is_file():
+        raise ModelError(f"{path}: not a model folder, {CONFIG} is missing")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{file}: cannot be read ({error}); copy the model folder again") from error
+    return ModelFolder(path, ModelConfig.from_json(text, str(file)))
+
+
+def _check(path: Path) -> None:
+    _folder_at(path).verify()
 
 
 def _read_weights(folder: ModelFolder, name: str, prefix: str) -> dict[str, "torch.Tensor"]:

@@ -58,6 +58,11 @@ class Decoder:
         return bool(self._can_seek) and self._sound.format not in ("OGG", "MP3")
 
     @property
+    def _is_even(self) -> bool:
+        """Whether all frames take equally many bytes."""
+        return self._sound.format not in ("OGG", "MP3", "FLAC") and not self._sound.subtype.startswith("ALAC")
+
+    @property
     def block_frames(self) -> int:
         """Frames that keep one block within `BLOCK_VALUES`."""
         return max(1, BLOCK_VALUES // self.channels)
@@ -67,8 +72,13 @@ class Decoder:
         """Seconds decoded or passed so far."""
         return self._position / self.sample_rate
 
-    def go_to(self, frame: int) -> None:
-        """Make `frame` the next one, or the recording's end if that comes first."""
+    def go_to(self, frame: int, wanted: int) -> None:
+        """Make `frame` the next one, or the recording's end if that comes first.
+
+        Args:
+            frame: counted from 0.
+            wanted: how many will be read from there on; a store is asked for their bytes in few requests.
+        """
         if self._failed:
             self._rewind()
         if frame != self._position and self.seeks_exactly:
@@ -81,6 +91,7 @@ class Decoder:
                 self._position = frame
         if frame < self._position:
             self._rewind()
+        self._expect(frame - self._position + wanted)
         while self._position < frame and len(self.read(frame - self._position)):
             pass
 
@@ -101,7 +112,7 @@ class Decoder:
             # libsndfile can neither go on nor seek now; the next span starts with a new decoder.
             self._failed = True
             if self._source.error is not None:
-                raise self._source.error from None
+                raise self._source.error from self._source.error.__cause__
             if _is_about_content(error):
                 end = self.position_seconds + min(frames, self.block_frames) / self.sample_rate
                 found = f"damaged or cut off between {self.position_seconds:.2f} and {end:.2f} s ({_text(error)})"
@@ -114,6 +125,15 @@ class Decoder:
         """Give the file back."""
         self._sound.close()
         self._source.close()
+
+    def _expect(self, frames: int) -> None:
+        """Tell the source how many bytes the next frames take."""
+        if not 0 < self.present < UNKNOWN_FRAMES:
+            return
+        to_the_end = self._position + frames >= self.present
+        count = self._source.size if to_the_end else math.ceil(frames / self.present * self._source.size)
+        # Where silence is smaller than speech the count is a guess, and too much may have been asked for.
+        self._source.expect(count, count if to_the_end or self._is_even else count // 5)
 
     def _rewind(self) -> None:
         self._failed = True
@@ -129,7 +149,7 @@ class Decoder:
             sound = soundfile.SoundFile(self._source.decoder_input, closefd=False)
         except Exception as error:
             if self._source.error is not None:
-                raise self._source.error from None
+                raise self._source.error from self._source.error.__cause__
             if _is_about_content(error):
                 raise self._cannot_decode(error) from error
             raise

@@ -39,8 +39,24 @@ class OutputError(UsageError):
     """The output folder cannot be written, or holds the result of another run."""
 
 
-class StorageStop(EmoboostError):  # noqa: N818 - it is no error of the program
-    """A store says that the set-up is wrong, or cannot be reached: the job stops and can be continued."""
+class StorageStop(EmoboostError):  # noqa: N818 - the end of a job, not an error of one recording
+    """A store that the job needs cannot be used at all. Nothing of the shard is published; the same command continues.
+
+    Args:
+        place: what was asked for, as the user wrote it.
+        reason: what the store said.
+        fix: what to do.
+    """
+
+    def __init__(self, place: str, reason: str, fix: str) -> None:
+        super().__init__(f"{place}: the store cannot be used ({reason}); {fix}, then give the same command again")
+        self.place = place
+        self.reason = redacted(reason)
+        self.fix = fix
+
+    def __reduce__(self) -> tuple[type["StorageStop"], tuple[str, str, str]]:
+        # A worker sends it to the command.
+        return type(self), (self.place, self.reason, self.fix)
 
 
 class AudioErrorType(StrEnum):

@@ -9,7 +9,6 @@ from. A pack appears in one step; what is missing is computed again, so that an 
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 from emoboost.atomic import write_whole
 from emoboost.augment import Augmentation
 from emoboost.errors import EmoboostError
+from emoboost.user_cache import user_cache
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,8 +37,7 @@ ENTRIES = "entries"
 
 def default_cache() -> Path:
     """Where features lie unless the user says otherwise."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "emoboost-batch" / "features"
+    return user_cache() / "features"
 
 
 def entry_name(audio_hash: str, augmentation: Augmentation) -> str:

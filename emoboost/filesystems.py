@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from emoboost.access import Access
 from emoboost.http_guard import guarded_client
 from emoboost.places import WEB, allowed_url
+from emoboost.store_options import options_for
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 def filesystem_for(location: str, access: Access) -> "tuple[AbstractFileSystem, str]":
     """The file system that a URL lies on, and its path in the file system's own terms.
 
-    Unlike `fsspec.core.url_to_fs` this follows no chain (`zip://…::http://…`): `::` is part of a name.
+    Where a manifest named it, no chain (`zip://…::http://…`) is followed, as fsspec does: `::` is part of a name. What
+    a person named may be whatever fsspec knows.
 
     Args:
         location: a URL of any scheme but file://.
@@ -25,8 +27,12 @@ def filesystem_for(location: str, access: Access) -> "tuple[AbstractFileSystem, 
     """
     import fsspec
 
+    given = options_for(location, access.storage_options)
+    if access.http_anywhere:
+        filesystem, path = fsspec.core.url_to_fs(location, **given)
+        return filesystem, str(path)
     scheme, url = allowed_url(location, access)
-    options = {**fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(url), **access.storage_options}
-    if scheme in WEB and not access.http_anywhere:
+    options = {**fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(url), **given}
+    if scheme in WEB:
         options["get_client"] = guarded_client
     return fsspec.filesystem(scheme, **options), str(fsspec.core.strip_protocol(url))

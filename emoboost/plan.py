@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from emoboost.access import Access
 from emoboost.audio import resolve
 from emoboost.errors import OutputError
 from emoboost.manifest import Manifest, open_manifest
@@ -136,6 +137,7 @@ def make_plan(
     reserved: Callable[[str], bool] = lambda name: False,
     probe: Callable[[Sequence[str]], Sequence[float | None]] | None = None,
     progress: Callable[[int], None] | None = None,
+    access: Access | None = None,
 ) -> Plan:
     """Check a manifest and cut it into shards, in one pass and bounded memory (8 bytes an utterance).
 
@@ -152,6 +154,7 @@ def make_plan(
         probe: seconds of the recordings at locations as `audio.resolve` gives them, None where it cannot be told;
             must not raise. Asked only where the manifest tells no length.
         progress: called with the number of utterances planned so far.
+        access: how a store with the manifest is reached; None is `Access()`.
 
     Raises:
         ManifestError: the manifest cannot be used; the message lists what is wrong. No plan.json is written then.
@@ -162,6 +165,7 @@ def make_plan(
         reserved=lambda name: name == INDEX or reserved(name),
         default_channel=default_channel,
         limit=limit,
+        access=access,
     )
     identity = opened.source.digest()
     types = TextTypes(opened.columns.carried if opened.source.is_text else ())

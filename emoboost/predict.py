@@ -215,8 +215,10 @@ def mean_of_segments(segments: np.ndarray, outcomes: Sequence[Outcome]) -> np.nd
     return means
 
 
-def load_model(name_or_folder: str | Path = DEFAULT_MODEL, **options: Any) -> EmotionModel:
-    """Load a bundled model by name, or any model folder by path.
+def load_model(
+    name_or_folder: str | Path = DEFAULT_MODEL, access: Access | None = None, **options: Any
+) -> EmotionModel:
+    """Load a bundled model by name, or any model folder by path or URL.
 
     >>> model = load_model()
     >>> prediction = model.predict("examples/audio/emodb/03a01Wa.flac")
@@ -224,12 +226,13 @@ def load_model(name_or_folder: str | Path = DEFAULT_MODEL, **options: Any) -> Em
     'anger'
 
     Args:
-        name_or_folder: a name that `emoboost-batch model list` shows, or a path.
+        name_or_folder: a name that `emoboost-batch model list` shows, or a path, or a URL.
+        access: how a store is reached; None is `Access()`.
         options: `device` ("cpu", "cuda") and `precision` ("fp32", "bf16").
 
     Raises:
         ModelError: no such model, or a damaged one.
     """
-    folder = find_model(name_or_folder)
+    folder = find_model(name_or_folder, access)
     with collector_paused():
         return EmotionModel(folder, **options)

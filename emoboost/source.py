@@ -6,13 +6,14 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from emoboost.access import Access
-from emoboost.errors import FIXES, AudioError, AudioErrorType
+from emoboost.errors import FIXES, AudioError, AudioErrorType, StorageStop
 from emoboost.http_guard import refusal_in
 from emoboost.places import NotAllowedError, local_path, real_path, refuse_outside
-from emoboost.remote import open_remote
+from emoboost.remote import RangeFile, open_remote
+from emoboost.storage_errors import Trouble, reason_of, trouble_of
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -73,6 +74,11 @@ class Source:
         self.seek(offset)
         return self.read(count)
 
+    def expect(self, count: int, step: int) -> None:
+        """Say that `count` bytes will be read from here on, and how many of them may be asked for at once."""
+        if isinstance(self._file, RangeFile):
+            self._file.expect(count, step)
+
     def close(self) -> None:
         """Give the file back; its content was only read, so what goes wrong here changes nothing."""
         with contextlib.suppress(Exception):
@@ -128,11 +134,12 @@ def audio_error(error_type: AudioErrorType, location: str, found: str) -> AudioE
 def audio_errors(location: str) -> Iterator[None]:
     """Turn every exception of the operating system, a store or a decoder into an `AudioError`.
 
-    Not `MemoryError`: it speaks of the machine, and another attempt may succeed.
+    Not `MemoryError`: it speaks of the machine, and another attempt may succeed. Not `StorageStop`: it speaks of every
+    recording in that store.
     """
     try:
         yield
-    except (AudioError, MemoryError):
+    except (AudioError, MemoryError, StorageStop):
         raise
     except Exception as error:
         error_type, found = _explain(error)
@@ -144,28 +151,11 @@ def _explain(error: Exception) -> tuple[AudioErrorType, str]:
         return AudioErrorType.NOT_ALLOWED, f"{error}; {FIXES[AudioErrorType.NOT_ALLOWED]}"
     if refusal := refusal_in(error):
         return AudioErrorType.NOT_ALLOWED, f"{refusal}; recordings are not fetched from there"
-    if isinstance(error, FileNotFoundError) and (refused := _refused(error.__cause__)):
-        return refused
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return AudioErrorType.NOT_FOUND, "there is no such file"
-    if isinstance(error, PermissionError):
-        return AudioErrorType.PERMISSION, f"may not be read by this user ({_reason(error)})"
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return AudioErrorType.NOT_FOUND, "there is no such file; its name is longer than a file's can be"
-    return AudioErrorType.UNREADABLE, f"cannot be read ({_reason(error)})"
-
-
-def _refused(cause: Any) -> tuple[AudioErrorType, str] | None:
-    """What an HTTP server really said: fsspec calls everything a missing file."""
-    status = getattr(cause, "status", None)
-    if status in (401, 403):
-        return AudioErrorType.PERMISSION, f"the server refuses it (HTTP status {status})"
-    if status not in (None, 404, 410):
-        return AudioErrorType.UNREADABLE, f"the server answers with HTTP status {status}"
-    if status is None and type(cause).__module__.startswith("aiohttp"):
-        return AudioErrorType.UNREADABLE, f"the server cannot be reached ({_reason(cause)})"
-    return None
-
-
-def _reason(error: Any) -> str:
-    return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+    trouble = trouble_of(error)
+    if trouble is Trouble.MISSING:
+        return AudioErrorType.NOT_FOUND, "there is no such file"
+    if trouble is Trouble.DENIED:
+        return AudioErrorType.PERMISSION, f"may not be read by this user ({reason_of(error)})"
+    return AudioErrorType.UNREADABLE, f"cannot be read ({reason_of(error)})"

@@ -2,22 +2,26 @@
 
 `publish` never overwrites: the first writer wins. `replace` swaps atomically. On a local disk both write a temporary
 file beside the target's folder (`_tmp/`), flush it to the disk and link or rename it; in an object store both are one
-PUT, conditional for `publish`. A reader sees a whole file or none.
+PUT, conditional for `publish`. A reader sees a whole file or none. A store that fails in passing is asked again.
 """
 
 import contextlib
-import errno
 import os
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self, cast
 
+from emoboost.access import Access
 from emoboost.atomic import publish_whole, replace_whole
-from emoboost.errors import OutputError
+from emoboost.errors import OutputError, StorageStop
+from emoboost.patience import RETRY_SECONDS, OutOfPatienceError
+from emoboost.patient_store import PatientStore
 from emoboost.places import is_url
 from emoboost.redaction import holds_secret
+from emoboost.remote import RangeFile
+from emoboost.storage_errors import stop
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -29,6 +33,9 @@ TEMPORARY = "_tmp"
 class Folder:
     """A place for files, addressed by a local path or a URL; cheap to pickle, nothing is opened before it is used.
 
+    In a store every verb raises `StorageStop` when the store cannot be used: wrong credentials, no such bucket, no
+    right to do this, or a failure that outlasts `retry_seconds`.
+
     >>> Folder.at("results").display
     'results'
     """
@@ -37,12 +44,26 @@ class Folder:
     """Absolute local path, or URL with scheme."""
     display: str
     """As the user wrote it."""
+    options: Mapping[str, object] = field(default_factory=dict, repr=False, hash=False)
+    """What fsspec makes the file system of a store with; may hold secrets."""
+    retry_seconds: float = RETRY_SECONDS
+    """How long a store that fails in passing is asked again."""
     owner: str = ""
     """Who writes: the beginning of the names of temporary files, by which others know whose they are."""
 
     @classmethod
-    def at(cls, location: str | Path) -> Self:
+    def at(
+        cls,
+        location: str | Path,
+        options: Mapping[str, object] | None = None,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> Self:
         """The folder at a path or URL; it need not exist.
+
+        Args:
+            location: the path or URL.
+            options: of the store's file system, as `store_options.options_for` takes them.
+            retry_seconds: how long a store that fails in passing is asked again.
 
         Raises:
             OutputError: the URL holds a password or signature, which everything that names the folder would show.
@@ -54,7 +75,7 @@ class Folder:
                 "give the URL alone, and the credentials in the environment"
             )
         if is_url(text):
-            return cls(text.rstrip("/"), text.rstrip("/"))
+            return cls(text.rstrip("/"), text.rstrip("/"), options or {}, retry_seconds)
         return cls(str(Path(text).expanduser().absolute()), text)
 
     @property
@@ -65,7 +86,7 @@ class Folder:
     @property
     def filesystem(self) -> "AbstractFileSystem":
         """The fsspec file system this folder lives on."""
-        return self._resolved()[0]
+        return cast("AbstractFileSystem", self._resolved()[0].filesystem)
 
     def path(self, name: str = "") -> str:
         """Where `name` lies, in the file system's own terms."""
@@ -81,7 +102,9 @@ class Folder:
         probe = f"{TEMPORARY}/.writable-{uuid.uuid4().hex}"
         try:
             self._write(probe, b"")
-            self.filesystem.rm_file(self.path(probe))
+            self.remove(probe)
+        except StorageStop as refused:
+            raise OutputError(f"{self.display}: cannot be written ({refused.reason}); {refused.fix}") from refused
         except Exception as error:
             raise OutputError(
                 f"{self.display}: cannot be written ({error}); choose another folder with --output"
@@ -106,62 +129,63 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Delete a file if it is there."""
-        with contextlib.suppress(FileNotFoundError):
-            self.filesystem.rm_file(self.path(name))
+        with self._usable() as store:
+            store.remove(self.path(name))
 
     def exists(self, name: str = "") -> bool:
         """Whether this file, or the folder itself, is there."""
-        return bool(self.filesystem.exists(self.path(name)))
+        with self._usable() as store:
+            try:
+                store.info(self.path(name))
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            return True
 
     def names(self, folder: str) -> list[str]:
         """The files directly in a subfolder, sorted; none when it does not exist."""
-        filesystem = self.filesystem
-        filesystem.invalidate_cache()
-        try:
-            found = filesystem.ls(self.path(folder), detail=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        with self._usable() as store:
+            try:
+                found = store.ls(self.path(folder), detail=False)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
         # Consoles of object stores mark a folder by an empty object of its name and a slash.
         return sorted(name for path in found if (name := str(path).rsplit("/", 1)[-1]))
 
     def read(self, name: str) -> bytes:
         """The content of one file."""
-        return cast(bytes, self.filesystem.cat_file(self.path(name)))
+        with self._usable() as store:
+            return store.read(self.path(name))
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """A readable, seekable file."""
-        with self.filesystem.open(self.path(name), "rb") as file:
+        with self._usable() as store, self._opened(store, self.path(name)) as file:
             yield file
 
     def publish(self, name: str, content: bytes) -> bool:
         """Write a file that is never overwritten. True when this call made it, False when it was there already."""
         if self.is_local:
             return publish_whole(Path(self.path(name)), content, self._temporary(name))
-        try:
-            self.filesystem.pipe_file(self.path(name), content, mode="create")
-        except FileExistsError:
-            return False
-        except OSError as error:
-            if error.errno == errno.EINVAL and self.exists(name):
-                return False
-            raise
-        return True
+        with self._usable() as store:
+            return store.create(self.path(name), content)
 
     def replace(self, name: str, content: bytes) -> None:
         """Write a file in one atomic step, whether or not it was there."""
         if self.is_local:
             replace_whole(Path(self.path(name)), content, self._temporary(name))
-        else:
-            self.filesystem.pipe_file(self.path(name), content)
+            return
+        with self._usable() as store:
+            store.write(self.path(name), content)
 
     def modified(self, name: str) -> float | None:
         """When a file was last written, in seconds of its store's clock; None when it is gone."""
-        try:
-            found: float = self.filesystem.modified(self.path(name)).timestamp()
-        except FileNotFoundError:
-            return None
-        return found
+        with self._usable() as store:
+            path = self.path(name)
+            try:
+                found: float = store.ask(path, lambda: store.filesystem.modified(path)).timestamp()
+            except FileNotFoundError:
+                return None
+            return found
 
     def _temporary(self, name: str) -> Path:
         owner = f"{self.owner}." if self.owner else ""
@@ -170,10 +194,24 @@ class Folder:
     def _write(self, name: str, content: bytes) -> None:
         if self.is_local:
             Path(self.path(name)).parent.mkdir(parents=True, exist_ok=True)
-        self.filesystem.pipe_file(self.path(name), content)
+        with self._usable() as store:
+            store.write(self.path(name), content)
 
-    def _resolved(self) -> "tuple[AbstractFileSystem, str]":
-        import fsspec
+    @contextlib.contextmanager
+    def _usable(self) -> Iterator[PatientStore]:
+        """The file system; what a store refuses ends the job, because it is refused for every shard."""
+        store, _ = self._resolved()
+        try:
+            yield store
+        except (PermissionError, OutOfPatienceError) as error:
+            if self.is_local:
+                raise
+            raise stop(self.display, error) from error
 
-        filesystem, root = fsspec.core.url_to_fs(self.url)
-        return filesystem, str(root)
+    def _opened(self, store: PatientStore, path: str) -> IO[bytes]:
+        return cast(IO[bytes], store.filesystem.open(path, "rb") if self.is_local else RangeFile(store, path))
+
+    def _resolved(self) -> tuple[PatientStore, str]:
+        access = Access(storage_options=self.options, retry_seconds=self.retry_seconds).of_named
+        store, root = PatientStore.at(self.url, access)
+        return replace(store, place=self.display), root

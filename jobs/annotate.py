@@ -55,7 +55,7 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
         UsageError: a bad argument, manifest, model or output folder, found before any work started.
         EmoboostError: the job failed; what is published stays and the same command continues.
     """
-    model = find_model(options.model)
+    model = find_model(options.model, options.access)
     model.verify()
     refuse_unreachable(options.ray_address)
     old = None if options.reuse is None else fitting_output(options, model)
@@ -93,7 +93,7 @@ def fitting_output(options: AnnotateOptions, model: ModelFolder) -> Ledger:
     Raises:
         OutputError: it is none, or was made with another model or other options.
     """
-    old = ledger_of(str(options.reuse))
+    old = ledger_of(str(options.reuse), options.access.storage_options)
     refuse_unfit(row_options(options, model), old.plan)
     return old
 

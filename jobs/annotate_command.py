@@ -6,11 +6,10 @@ from pathlib import Path
 
 from emoboost.checkpoint import find_model
 from emoboost.errors import UsageError
-from emoboost.storage import Folder
 from jobs.annotate import AnnotateOptions, annotate
 from jobs.conclusion import concluded, explained, log_file
 from jobs.exits import Exit
-from jobs.planning import describe_plan, output_of
+from jobs.planning import describe_plan, output_folder, output_of
 
 
 def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bool, as_json: bool) -> Exit:
@@ -33,9 +32,9 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
         print(json.dumps(facts) if as_json else "\n".join(f"{name:<20} {value}" for name, value in facts.items()))
         return Exit.COMPLETE
     started = time.monotonic()
-    log = log_file("annotate", Folder.at(output_of(options)))
+    log = log_file("annotate", output_folder(options))
     with explained(output_of(options), log):
         summary, done = annotate(options, log)
     seconds = time.monotonic() - started
-    card = find_model(options.model).config.training.get("summary", "provenance unknown")
+    card = find_model(options.model, options.access).config.training.get("summary", "provenance unknown")
     return concluded(summary, done, seconds, str(card), log, max_errors=max_errors, as_json=as_json)

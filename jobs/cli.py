@@ -31,7 +31,7 @@ app.add_typer(corpus_app, name="corpus")
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-Model = Annotated[str, typer.Option("--model", help="Name of a bundled model, or a model folder.")]
+Model = Annotated[str, typer.Option("--model", help="Name of a bundled model, or a model folder; path or URL.")]
 
 RayAddress = Annotated[
     str | None,
@@ -48,6 +48,21 @@ StopAt = Annotated[
         max=1,
         help="Share of utterances with one storage error that stops the job; 1: never.",
     ),
+]
+StorageOptions = Annotated[
+    str | None,
+    typer.Option(
+        "--storage-options",
+        help="How stores are opened, for fsspec: a JSON object, or @FILE with one. Default: the environment.",
+    ),
+]
+Root = Annotated[Path | None, typer.Option("--root", help="Folder that local recordings must lie in, links resolved.")]
+AllowHttp = Annotated[
+    bool, typer.Option("--allow-http", help="Read recordings by http(s), too, but never from this machine itself.")
+]
+MaxDecodeSeconds = Annotated[
+    float,
+    typer.Option("--max-decode-seconds", min=1, help="Utterances that take longer to read become error rows."),
 ]
 Cache = Annotated[
     Path | None,
@@ -102,6 +117,11 @@ class Kind(StrEnum):
     CSV = "csv"
 
 
+def absolute(folder: Path | None) -> str | None:
+    """Where a folder is, for workers whose current folder is another."""
+    return None if folder is None else str(folder.expanduser().absolute())
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -141,12 +161,8 @@ def annotate(
         typer.Option("--reuse", help="An older output: rows whose audio and model did not change are taken from it."),
     ] = None,
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = Precision.FP32,
-    root: Annotated[
-        Path | None, typer.Option("--root", help="Folder that local recordings must lie in, links resolved.")
-    ] = None,
-    allow_http: Annotated[
-        bool, typer.Option("--allow-http", help="Read recordings by http(s), too, but never from this machine itself.")
-    ] = False,
+    root: Root = None,
+    allow_http: AllowHttp = False,
     max_bytes: Annotated[
         int, typer.Option("--max-bytes", min=1, help="Larger files become error rows.")
     ] = LIMITS.max_bytes,
@@ -156,11 +172,9 @@ def annotate(
     max_sample_rate: Annotated[
         int, typer.Option("--max-sample-rate", min=1_000, help="Files of a higher rate (Hz) become error rows.")
     ] = LIMITS.max_sample_rate,
-    max_decode_seconds: Annotated[
-        float,
-        typer.Option("--max-decode-seconds", min=1, help="Utterances that take longer to read become error rows."),
-    ] = LIMITS.max_decode_seconds,
+    max_decode_seconds: MaxDecodeSeconds = LIMITS.max_decode_seconds,
     ray_address: RayAddress = None,
+    storage_options: StorageOptions = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, plan, write nothing.")] = False,
     json: Json = False,
     debug: Debug = False,
@@ -169,30 +183,36 @@ def annotate(
 
     The same command on the same output completes what is missing.
     """
+    from emoboost.access import Access
+    from emoboost.store_options import parse_storage_options
     from jobs.annotate import AnnotateOptions
     from jobs.annotate_command import annotate_command
 
-    options = AnnotateOptions(
-        manifest=manifest,
-        output=output,
-        model=model,
-        precision=precision.value,
-        channel=channel,
-        limit=limit,
-        max_duration=max_duration,
-        stop_at=stop_at,
-        reuse=reuse,
-        ray_address=ray_address,
-        access=Access(
-            root=None if root is None else str(root.expanduser().absolute()),
-            http=allow_http,
-            max_bytes=max_bytes,
-            max_channels=max_channels,
-            max_sample_rate=max_sample_rate,
-            max_decode_seconds=max_decode_seconds,
-        ),
-    )
-    run(lambda: annotate_command(options, max_errors=max_errors, dry_run=dry_run, as_json=json), debug=debug)
+    def command() -> Exit:
+        options = AnnotateOptions(
+            manifest=manifest,
+            output=output,
+            model=model,
+            precision=precision.value,
+            channel=channel,
+            limit=limit,
+            max_duration=max_duration,
+            stop_at=stop_at,
+            reuse=reuse,
+            ray_address=ray_address,
+            access=Access(
+                root=absolute(root),
+                http=allow_http,
+                storage_options=parse_storage_options(storage_options),
+                max_bytes=max_bytes,
+                max_channels=max_channels,
+                max_sample_rate=max_sample_rate,
+                max_decode_seconds=max_decode_seconds,
+            ),
+        )
+        return annotate_command(options, max_errors=max_errors, dry_run=dry_run, as_json=json)
+
+    run(command, debug=debug)
 
 
 @app.command()
@@ -207,7 +227,11 @@ def retry(
     ] = None,
     max_errors: MaxErrors = 0.01,
     stop_at: StopAt = STOP_AT,
+    root: Root = None,
+    allow_http: AllowHttp = False,
+    max_decode_seconds: MaxDecodeSeconds = LIMITS.max_decode_seconds,
     ray_address: RayAddress = None,
+    storage_options: StorageOptions = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -215,12 +239,25 @@ def retry(
 
     Parts are replaced one by one, each in one step; the old ones are kept in OUTPUT/_history.
     """
+    from emoboost.store_options import parse_storage_options
     from jobs.retry import RetryOptions, error_types
     from jobs.retry_command import retry_command
 
     def command() -> Exit:
         types = error_types(kinds or [])
-        options = RetryOptions(output=output, types=types, model=model, stop_at=stop_at, ray_address=ray_address)
+        options = RetryOptions(
+            output=output,
+            types=types,
+            model=model,
+            stop_at=stop_at,
+            ray_address=ray_address,
+            access=Access(
+                root=absolute(root),
+                http=allow_http,
+                storage_options=parse_storage_options(storage_options),
+                max_decode_seconds=max_decode_seconds,
+            ),
+        )
         return retry_command(options, errors=errors, max_errors=max_errors, as_json=json)
 
     run(command, debug=debug)
@@ -229,13 +266,14 @@ def retry(
 @app.command()
 def status(
     output: Annotated[str, typer.Argument(help="An output of annotate, finished or not.")],
+    storage_options: StorageOptions = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Show how far OUTPUT is and who works on it, from any machine that can read it."""
     from jobs.status import status_command
 
-    run(lambda: status_command(output, as_json=json), debug=debug)
+    run(lambda: status_command(output, storage_options, as_json=json), debug=debug)
 
 
 @app.command()
@@ -266,12 +304,13 @@ def export(
     raw: Annotated[
         bool, typer.Option("--raw", help="Leave text as it is, also what a spreadsheet would take for a formula.")
     ] = False,
+    storage_options: StorageOptions = None,
     debug: Debug = False,
 ) -> None:
     """Write the labels of OUTPUT in another format."""
     from jobs.export import export_command
 
-    run(lambda: export_command(output, to.value, destination, raw=raw), debug=debug)
+    run(lambda: export_command(output, to.value, destination, storage_options, raw=raw), debug=debug)
 
 
 @app.command()
@@ -287,6 +326,7 @@ def verify(
             "--model", help="Folder of the model that made the labels. Default: looked for among the bundled."
         ),
     ] = None,
+    storage_options: StorageOptions = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -297,7 +337,7 @@ def verify(
     from jobs.verify import verify_command
 
     run(
-        lambda: verify_command(output, recompute=recompute, seed=seed, model_name=model, as_json=json),
+        lambda: verify_command(output, storage_options, recompute=recompute, seed=seed, model_name=model, as_json=json),
         debug=debug,
         go_on="verify changes nothing",
     )

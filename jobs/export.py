@@ -3,14 +3,17 @@
 from pathlib import Path
 
 from emoboost.export import export
+from emoboost.store_options import parse_storage_options
 from jobs.console import say
 from jobs.exits import Exit
 from jobs.outputs import ledger_of
 
 
-def export_command(output: str, kind: str, destination: Path | None, *, raw: bool) -> Exit:
+def export_command(
+    output: str, kind: str, destination: Path | None, storage_options: str | None = None, *, raw: bool
+) -> Exit:
     """Write the file and say where it is; an unfinished output gives what is there, and exit code 4."""
-    ledger = ledger_of(output)
+    ledger = ledger_of(output, parse_storage_options(storage_options))
     destination = destination or Path(f"{output.rstrip('/').rsplit('/', 1)[-1]}.{kind}")
     rows = export(ledger, kind, destination, raw=raw)
     print(f"{rows:,} rows in {destination}")

@@ -1,6 +1,7 @@
 """What a worker raised, told as if it had happened here."""
 
 import contextlib
+import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,9 @@ def reason_of(error: BaseException) -> str:
     """The cause in one line; Ray wraps what a worker raised into pages of text, whose last line is the cause."""
     if not str(error).strip():
         return type(error).__name__
+    # Ray Data puts hints of its own behind it.
+    if ours := re.findall(r"^\s*emoboost\.errors\.\w+: (.+)", str(error), re.MULTILINE):
+        return str(ours[-1])
     last = str(error).strip().splitlines()[-1].strip()
     return last if "Error" in last.split(":", 1)[0] else f"{type(error).__name__}: {last}"
 

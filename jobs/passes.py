@@ -95,7 +95,7 @@ def _one_pass(
     order = shared(np.array(shards), others)
     attempts = Attempts(new_id())
     prepare = PrepareWork(job.task, job.config, job.max_seconds, job.access, order, attempts)
-    network = NetworkWork(job.task, job.model, layout.device, job.precision, attempts)
+    network = NetworkWork(job.task, job.model, layout.device, job.precision, attempts, job.access)
     done.reasons.clear()
     try:
         with progress(*job.task.size(shards)) as shown:

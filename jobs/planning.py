@@ -18,7 +18,7 @@ from emoboost.manifest.rows import LAST_CHANNEL
 from emoboost.places import without_query
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
 from emoboost.preflight import check_recordings, spread
-from emoboost.redaction import REPLACEMENT, redacted
+from emoboost.redaction import redacted
 from emoboost.schema import is_reserved
 from emoboost.storage import Folder
 from emoboost.utterance import Utterance
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from jobs.annotate import AnnotateOptions
 
 
-STORAGE_OPTIONS = "--storage-options"
-
-
 def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
     """The ledger of the output folder, planned now if the folder is new.
 
@@ -38,7 +35,7 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
         UsageError: a bad channel, manifest or output, or an output of another run.
     """
     output = output_of(options)
-    folder = Folder.at(output)
+    folder = output_folder(options)
     rows = row_options(options, model)
     ledger = Ledger.open(folder)
     if ledger is None:
@@ -47,7 +44,7 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
         # Read back: another command may have planned this folder in the meantime.
         ledger = Ledger.open(folder)
         assert ledger is not None
-    source = open_source(options.manifest)
+    source = open_source(options.manifest, options.access)
     refuse_other_plan(ledger, source.digest(), rows, command_with_output(f"{output}-2"))
     # The manifest and its recordings may have moved since they were planned.
     return dataclasses.replace(ledger, plan=dataclasses.replace(ledger.plan, base=source.base))
@@ -66,6 +63,7 @@ def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: P
             reserved=is_reserved,
             probe=lambda locations: durations(locations, options.access, child),
             progress=lambda utterances: told(f"planning: {utterances:,} utterances read"),
+            access=options.access,
         )
         chosen = options.channel is not None
         # A recording that ends even the child will become an error row.
@@ -76,15 +74,15 @@ def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: P
 
 def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
     """What a run would do, without writing anything (`--dry-run`)."""
-    model = find_model(options.model)
+    model = find_model(options.model, options.access)
     model.verify()
     refuse_unreachable(options.ray_address)
-    folder, rows = Folder.at(output_of(options)), row_options(options, model)
+    folder, rows = output_folder(options), row_options(options, model)
     ledger = Ledger.open(folder)
     if ledger is None:
         folder.check_writable()
     else:
-        digest = open_source(options.manifest).digest()
+        digest = open_source(options.manifest, options.access).digest()
         refuse_other_plan(ledger, digest, rows, command_with_output(f"{output_of(options)}-2"))
     with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
         plan = plan_locally(options, rows, Path(planned))
@@ -122,6 +120,11 @@ def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, obj
 def output_of(options: "AnnotateOptions") -> str:
     """The output the user named, or else a folder in the current directory, named after the manifest."""
     return default_output(options.manifest, options.limit) if options.output is None else options.output
+
+
+def output_folder(options: "AnnotateOptions") -> Folder:
+    """`output_of`, to be opened as the user said."""
+    return Folder.at(output_of(options), options.access.storage_options, options.access.retry_seconds)
 
 
 def default_output(manifest: str, limit: int | None) -> str:
@@ -170,15 +173,18 @@ def command_with_output(output: str) -> list[str]:
             at = words.index(flag)
             words = words[:at] + words[at + 2 :]
     words = [word for word in words if not word.startswith("--output=")]
-    return ["emoboost-batch", *_without_secrets(words), "--output", output]
+    return ["emoboost-batch", *map(redacted, without_secrets(words)), "--output", output]
 
 
-def _without_secrets(words: list[str]) -> list[str]:
-    shown = list(map(redacted, words))
-    for at, word in enumerate(words):
-        # Which of a store's options are secret only the store knows.
-        if word == STORAGE_OPTIONS and at + 1 < len(words):
-            shown[at + 1] = REPLACEMENT
-        elif word.startswith(f"{STORAGE_OPTIONS}="):
-            shown[at] = f"{STORAGE_OPTIONS}={REPLACEMENT}"
+def without_secrets(words: list[str]) -> list[str]:
+    """A command's words with `--storage-options` that were typed rather than read from a file left out.
+
+    >>> without_secrets(["--storage-options", '{"secret": "s"}', "calls.csv", "--storage-options=@options.json"])
+    ['--storage-options', '@FILE', 'calls.csv', '--storage-options=@options.json']
+    """
+    flag, shown = "--storage-options", list[str]()
+    for word in words:
+        value = word.removeprefix(f"{flag}=")
+        is_value = value != word or shown[-1:] == [flag]
+        shown.append(word.removesuffix(value) + "@FILE" if is_value and not value.startswith("@") else word)
     return shown

@@ -58,8 +58,8 @@ def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
         UsageError: a bad argument, model or output, found before any work started.
         EmoboostError: the job failed; what is replaced stays.
     """
-    ledger = ledger_of(options.output)
-    model = model_of(ledger.plan, options.model)
+    ledger = ledger_of(options.output, options.access.storage_options)
+    model = model_of(ledger.plan, options.model, options.access)
     model.verify()
     refuse_unreachable(options.ray_address)
     shards = shards_with(ledger, options.types)

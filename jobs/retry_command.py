@@ -3,7 +3,6 @@
 import time
 
 from emoboost.errors import UsageError
-from emoboost.storage import Folder
 from emoboost.verify import model_of
 from jobs.conclusion import concluded, explained, log_file
 from jobs.exits import Exit
@@ -26,9 +25,11 @@ def retry_command(options: RetryOptions, *, errors: bool, max_errors: float, as_
     if not errors:
         raise UsageError("say which rows: --errors tries all error rows again, --errors --type TYPE those of one type")
     started = time.monotonic()
-    log = log_file("retry", Folder.at(options.output))
+    ledger = ledger_of(options.output, options.access.storage_options)
+    log = log_file("retry", ledger.folder)
     with explained(options.output, log):
         summary, done = retry(options, log)
-    card = model_of(ledger_of(options.output).plan, options.model).config.training.get("summary", "provenance unknown")
+    model = model_of(ledger.plan, options.model, options.access)
+    card = model.config.training.get("summary", "provenance unknown")
     seconds = time.monotonic() - started
     return concluded(summary, done, seconds, str(card), log, max_errors=max_errors, as_json=as_json)

@@ -1,7 +1,7 @@
 """The stages of annotation as Ray Data calls them: one row is one shard, from the first stage to the last."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -56,10 +56,12 @@ class NetworkWork:
 
     task: Task
     model: str
-    """Name of a bundled model, or a model folder that every machine has at this path."""
+    """Name of a bundled model, a model folder that every machine has at this path, or a URL."""
     device: str
     precision: str
     attempts: Attempts
+    access: Access = field(default_factory=Access)
+    """How a model in a store is reached."""
 
 
 def prepare_shard(rows: pa.Table, work: PrepareWork) -> pa.Table:
@@ -133,7 +135,7 @@ class Labeller:
     def __init__(self, work: NetworkWork) -> None:
         set_up_torch(work.device)
         self.work = work
-        self.model = load_model(work.model, device=work.device, precision=work.precision)
+        self.model = load_model(work.model, work.access, device=work.device, precision=work.precision)
         self.facts = run_facts(work, self.model)
 
     def publish(

@@ -3,15 +3,16 @@
 import json
 
 from emoboost.status import OutputStatus, Worker, status_of
+from emoboost.store_options import parse_storage_options
 from jobs.console import bar
 from jobs.exits import Exit
 from jobs.outputs import ledger_of
 from jobs.progress import duration
 
 
-def status_command(output: str, *, as_json: bool) -> Exit:
+def status_command(output: str, storage_options: str | None, *, as_json: bool) -> Exit:
     """Print the status; the exit code says whether the output is complete."""
-    status = status_of(ledger_of(output))
+    status = status_of(ledger_of(output, parse_storage_options(storage_options)))
     print(json.dumps(status.to_dict()) if as_json else status_text(status))
     return Exit.COMPLETE if status.complete else Exit.INCOMPLETE
 

@@ -11,34 +11,39 @@ from emoboost.checkpoint import ModelFolder
 from emoboost.ledger import Ledger
 from emoboost.predict import EmotionModel
 from emoboost.storage import Folder
+from emoboost.store_options import parse_storage_options
 from emoboost.verify import Findings, Recomputed, Sample, Verified, model_of, open_output, recompute, verify
 from jobs.exits import Exit
 from jobs.progress import NowAndThen, duration
 from jobs.stages import set_up_torch
 
 
-def verify_command(output: str, *, recompute: int, seed: int, model_name: str | None, as_json: bool) -> Exit:
+def verify_command(
+    output: str, storage_options: str | None, *, recompute: int, seed: int, model_name: str | None, as_json: bool
+) -> Exit:
     """Check an output and print what was found.
 
     Args:
         output: folder or URL.
+        storage_options: of its store, and of the recordings', as JSON.
         recompute: how many random rows to label again.
         seed: which rows.
         model_name: model folder for that; None looks among the bundled models.
         as_json: print for programs.
     """
     findings = Findings()
-    ledger = open_output(Folder.at(output), findings)
+    access = Access(storage_options=parse_storage_options(storage_options))
+    ledger = open_output(Folder.at(output, access.storage_options), findings)
     verified, recomputed = None, None
     if ledger is not None:
         # Before the long part, so that a wrong model is refused at once.
-        model = model_of(ledger.plan, model_name) if recompute else None
+        model = model_of(ledger.plan, model_name, access) if recompute else None
         sample = Sample(recompute, seed) if recompute else None
         told = NowAndThen()
         shards = ledger.plan.shards
         verified = verify(ledger, findings, sample, lambda done: told(f"verifying: {done:,} of {shards:,} shards"))
         if model is not None and sample is not None:
-            recomputed = _recompute(sample, ledger, model, findings)
+            recomputed = _recompute(sample, ledger, model, access, findings)
     if as_json:
         print(json.dumps(to_dict(output, verified, recomputed, findings), ensure_ascii=False))
     else:
@@ -119,11 +124,11 @@ def _recomputed_line(recomputed: Recomputed) -> str:
     return "; ".join(pieces)
 
 
-def _recompute(sample: Sample, ledger: Ledger, folder: ModelFolder, findings: Findings) -> Recomputed:
+def _recompute(sample: Sample, ledger: Ledger, folder: ModelFolder, access: Access, findings: Findings) -> Recomputed:
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     set_up_torch(device)
     with quiet(Path(os.devnull)):  # decoders complain about damaged recordings
         model = EmotionModel(folder, device, str(ledger.plan.options["precision"]))
-        return recompute(sample.rows, ledger, model, Access(), findings)
+        return recompute(sample.rows, ledger, model, access, findings)

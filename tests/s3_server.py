@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEY, SECRET = "emoboost-tests", "only-for-tests"
+LIMITED_KEY, LIMITED_SECRET = "emoboost-limited", "may-read-little"
+LIMITED_TO = "for-the-limited"
+"""The bucket in which the limited identity may read what begins with `open/`, and list everything."""
 ADMIN_KEY, ADMIN_SECRET = "emoboost-admin", "also-only-for-tests"
 STARTS_WITHIN = 60.0
 """Seconds."""
@@ -38,6 +41,11 @@ class S3:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
+    @property
+    def options(self) -> dict[str, object]:
+        """The same as storage options."""
+        return options_for_server(self.endpoint)
+
     def make_bucket(self, name: str) -> str:
         """A new bucket (at least three letters); returns its URL."""
         import s3fs
@@ -48,6 +56,11 @@ class S3:
         return f"s3://{name}"
 
 
+def options_for_server(endpoint: str, key: str = KEY, secret: str = SECRET) -> dict[str, object]:
+    """Storage options for a server or a proxy before it, which need nothing of the environment."""
+    return {"key": key, "secret": secret, "endpoint_url": endpoint, "client_kwargs": {"region_name": "us-east-1"}}
+
+
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[S3]:
     """The server, with its data in `folder`, for as long as the context lasts."""
@@ -56,6 +69,7 @@ def serve(folder: Path) -> Iterator[S3]:
     # Whoever is an administrator makes a missing bucket by writing to it; users of a real store cannot.
     identities = [
         _identity("admin", ADMIN_KEY, ADMIN_SECRET, ["Admin"]),
+        _identity("limited", LIMITED_KEY, LIMITED_SECRET, [f"Read:{LIMITED_TO}/open/*", f"List:{LIMITED_TO}"]),
         _identity("tests", KEY, SECRET, ["Read", "Write", "List", "Tagging"]),
     ]
     config.write_text(json.dumps({"identities": identities}))
@@ -65,6 +79,7 @@ def serve(folder: Path) -> Iterator[S3]:
         *("-filer", "-s3", f"-dir={folder}", f"-s3.config={config}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *(f"-{name}={port}" for name, port in ports.items()),
         *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64"),
+        "-volume.max=1000",  # each bucket takes seven, and eight are all there are otherwise
     ]
     log = folder / "weed.log"
     with log.open("wb") as output:

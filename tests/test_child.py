@@ -31,7 +31,7 @@ def take_memory(bytes_: int) -> int:
 
 
 def stop() -> None:
-    raise StorageStop("no such bucket")
+    raise StorageStop("s3://b", "no such bucket", "make it")
 
 
 class TestChild:

@@ -39,7 +39,7 @@ class Poisoned(Preparation):
             if "wrong" in utterance.uri:
                 raise KeyError("nobody foresaw this")
             if "store" in utterance.uri:
-                raise StorageStop("the token has expired")
+                raise StorageStop("s3://b", "the token has expired", "renew it")
         return super().__call__(utterances, *args, **kwargs)
 
 

@@ -16,9 +16,11 @@ import pytest
 from bad_audio import PROTECTED, RATE, Difficult, obey_permissions
 from reading import CLIP, REPOSITORY, read, refusal, written
 
-from emoboost.access import ANYWHERE, Access
+from emoboost.access import Access
 from emoboost.audio import open_recording
-from emoboost.errors import AudioError, AudioErrorType
+from emoboost.errors import AudioError, AudioErrorType, StorageStop
+
+HASTY = Access(http=True, http_anywhere=True, retry_seconds=0.3)
 
 
 def test_permission(difficult: dict[str, Difficult]) -> None:
@@ -132,14 +134,14 @@ def store(tmp_path: Path, speech: np.ndarray) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("status", "expected", "message"),
     [
-        (401, AudioErrorType.PERMISSION, "the server refuses it (HTTP status 401)"),
-        (403, AudioErrorType.PERMISSION, "the server refuses it (HTTP status 403)"),
+        (401, AudioErrorType.PERMISSION, "may not be read by this user (HTTP status 401 Unauthorized)"),
+        (403, AudioErrorType.PERMISSION, "may not be read by this user (HTTP status 403 Forbidden)"),
         (404, AudioErrorType.NOT_FOUND, "there is no such file"),
-        (500, AudioErrorType.UNREADABLE, "the server answers with HTTP status 500"),
+        (500, AudioErrorType.UNREADABLE, "the last: HTTP status 500 Internal Server Error"),
     ],
 )
 def test_what_an_http_server_says(store: str, status: int, expected: AudioErrorType, message: str) -> None:
-    found = refusal(store.replace("long.wav", str(status)), access=ANYWHERE)
+    found = refusal(store.replace("long.wav", str(status)), access=HASTY)
     assert found[0] is expected
     assert message in found[1]
 
@@ -147,15 +149,16 @@ def test_what_an_http_server_says(store: str, status: int, expected: AudioErrorT
 def test_a_server_that_is_not_there(store: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    error_type, message = refusal(f"http://127.0.0.1:{port}/a.wav", access=ANYWHERE)
-    assert error_type is AudioErrorType.UNREADABLE
-    assert "the server cannot be reached" in message
+    with pytest.raises(
+        StorageStop, match=r"a\.wav: the store cannot be used \(\d+ attempts? in .*ClientConnectorError"
+    ):
+        read(f"http://127.0.0.1:{port}/a.wav", access=HASTY)
 
 
 def test_a_store_that_fails_is_not_a_cut_recording(
     store: str, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with open_recording(store, ANYWHERE) as recording:
+    with open_recording(store, HASTY) as recording:
         np.testing.assert_array_equal(recording.read(0.0, 1.0, None, 600.0), speech[:RATE])
         with monkeypatch.context() as patch:
             patch.setattr(_Store, "fails", True)

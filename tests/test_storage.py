@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import pickle
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,10 +16,11 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from s3_server import S3
+from fault_proxy import Fault, FaultProxy, fault_proxy, lost_answer, reset, status
+from s3_server import LIMITED_KEY, LIMITED_SECRET, S3, options_for_server
 
 from emoboost.atomic import sync_folder
-from emoboost.errors import OutputError
+from emoboost.errors import OutputError, StorageStop
 from emoboost.places import is_url
 from emoboost.storage import TEMPORARY, Folder
 
@@ -240,7 +243,7 @@ class TestFailures:
         assert not folder.exists("labels/a")
 
     def test_other_errors_of_a_store_are_not_mistaken_for_a_lost_race(self, s3: S3) -> None:
-        with pytest.raises(OSError, match=r"Access Denied|bucket"):
+        with pytest.raises(StorageStop, match=r"^s3://no-such-bucket: the store cannot be used \(AccessDenied"):
             Folder.at("s3://no-such-bucket").publish("labels/a", b"1")
         assert s3.endpoint
 
@@ -258,6 +261,103 @@ def test_s3_holds_what_pyarrow_reads(bucket: str) -> None:
     assert folder.publish("labels/part-0.parquet", buffer.getvalue().to_pybytes())
     assert pq.read_table(f"{folder.path('labels')}", filesystem=folder.filesystem).equals(table)
     assert isinstance(folder.filesystem, fsspec.AbstractFileSystem)
+
+
+@pytest.fixture
+def proxy(s3: S3) -> Iterator[FaultProxy]:
+    with fault_proxy(s3.endpoint) as running:
+        yield running
+
+
+VERBS = {
+    "create": lambda folder: folder.create(),
+    "remove": lambda folder: folder.remove("a"),
+    "exists": lambda folder: folder.exists("a"),
+    "names": lambda folder: folder.names(""),
+    "read": lambda folder: folder.read("a"),
+    "open": lambda folder: opened(folder, "a"),
+    "publish": lambda folder: folder.publish("b", b"2"),
+    "replace": lambda folder: folder.replace("b", b"2"),
+}
+
+
+def opened(folder: Folder, name: str) -> bytes:
+    with folder.open(name) as file:
+        return file.read()
+
+
+class TestStoreThatFails:
+    @pytest.fixture
+    def url(self, bucket: str, tmp_path: Path) -> str:
+        """A folder with one file, `a`."""
+        url = f"{bucket}/{tmp_path.name}"
+        Folder.at(url).replace("a", b"1")
+        return url
+
+    @pytest.mark.parametrize("verb", VERBS)
+    @pytest.mark.parametrize("fault", [status(503), reset(), lost_answer()], ids=lambda fault: fault.name)
+    def test_every_verb_goes_on(self, proxy: FaultProxy, url: str, verb: str, fault: Fault) -> None:
+        calm, patient = Folder.at(url), Folder.at(url, options_for_server(proxy.endpoint), 30)
+        proxy.add(fault, times=3)
+        before = VERBS[verb](calm)
+        if verb == "publish":
+            calm.remove("b")
+        calm.replace("a", b"1")
+        assert VERBS[verb](patient) == before
+        assert proxy.requests() >= 4
+
+    @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "create"])
+    def test_every_verb_stops(self, proxy: FaultProxy, url: str, verb: str) -> None:
+        for options, told in (
+            ({**options_for_server(proxy.endpoint), "secret": "wrong"}, "SignatureDoesNotMatch"),
+            ({**options_for_server(proxy.endpoint), "key": "nobody"}, "InvalidAccessKeyId"),
+        ):
+            with pytest.raises(StorageStop, match=f"^{url}: .*{told}.*; check the credentials"):
+                VERBS[verb](Folder.at(url, options, 30))
+        proxy.add(status(503))
+        with pytest.raises(StorageStop, match=r"\(\d attempts? in \d+\.\d s; the last: .*; wait until"):
+            VERBS[verb](Folder.at(url, options_for_server(proxy.endpoint), 0.3))
+        proxy.down()
+        with pytest.raises(StorageStop, match="; check the network"):
+            VERBS[verb](Folder.at(url, options_for_server(proxy.endpoint), 0.3))
+
+    def test_create_is_refused_before_any_work(self, url: str, s3: S3) -> None:
+        with pytest.raises(OutputError, match=r"cannot be written \(InvalidAccessKeyId: .*\); check the credentials"):
+            Folder.at(url, {**s3.options, "key": "nobody"}).create()
+
+    def test_no_right_to_write(self, s3: S3, url: str) -> None:
+        limited = options_for_server(s3.endpoint, LIMITED_KEY, LIMITED_SECRET)
+        with pytest.raises(StorageStop, match=r"AccessDenied: .*; let the job's user list, read and write there"):
+            Folder.at(url, limited).publish("b", b"2")
+
+    def test_publishing_whose_answer_was_lost(self, proxy: FaultProxy, url: str) -> None:
+        folder = Folder.at(url, options_for_server(proxy.endpoint), 30)
+        proxy.add(lost_answer(), method="PUT", times=2)
+        assert folder.publish("mine", b"ours")
+        assert folder.read("mine") == b"ours"
+        assert not folder.publish("mine", b"ours"), "there before, though equal"
+
+    def test_publishing_that_another_writer_won_meanwhile(self, proxy: FaultProxy, url: str) -> None:
+        folder = Folder.at(url, options_for_server(proxy.endpoint), 30)
+        Folder.at(url).replace("theirs", b"theirs")
+        proxy.add(reset(), method="PUT", times=2)
+        assert not folder.publish("theirs", b"ours")
+        assert folder.read("theirs") == b"theirs"
+
+    def test_racing_writers_on_a_bad_network(self, proxy: FaultProxy, url: str) -> None:
+        """Never two winners, and never none."""
+        for fault in (lost_answer(), reset(), status(503), status(500)):
+            proxy.add(fault, share=0.1)
+        folder = Folder.at(url, options_for_server(proxy.endpoint), 60)
+        for attempt in range(3):
+            assert_one_winner(folder, f"labels/{attempt}", raced_by_threads(folder, f"labels/{attempt}"))
+        assert sum(request.fault is not None for request in proxy.seen) >= 5
+
+    def test_options_are_not_shown(self) -> None:
+        folder = Folder.at("s3://bucket/out", {"secret": "hidden"})
+        assert "hidden" not in repr(folder)
+        assert hash(folder) == hash(Folder.at("s3://bucket/out"))
+        assert pickle.loads(pickle.dumps(folder)) == folder
 
 
 def raced_by_threads(folder: Folder, name: str) -> list[bool]:

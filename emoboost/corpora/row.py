@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from emoboost.access import Access
 from emoboost.errors import ManifestError
 from emoboost.manifest.identifiers import derived_id
 from emoboost.manifest.source import resolve_place
@@ -120,9 +121,9 @@ def recordings(folder: Path, corpus: str) -> list[Path]:
         ManifestError: there is none, or the folder cannot be listed.
     """
     fix = f"give the folder that holds the recordings of {corpus}"
-    filesystem, root = resolve_place(str(folder.resolve()))
+    store, root = resolve_place(str(folder.resolve()), Access())
     try:
-        files = [Path(root) / name for name in walk(filesystem, root, suffixes=SUFFIXES)]
+        files = [Path(root) / name for name in walk(store, root, suffixes=SUFFIXES)]
     except OSError as error:
         raise ManifestError(f"{folder}: cannot be listed ({error.strerror or error}); {fix}") from error
     if not files:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
+from emoboost.access import Access
 from emoboost.errors import ManifestError
 from emoboost.manifest.delimited import delimited_source
 from emoboost.manifest.listing import AUDIO_SUFFIXES, folder_source, glob_source
@@ -22,16 +23,17 @@ class Kind:
     open: Callable[[Place], Source]
 
 
-def open_source(manifest: str) -> Source:
+def open_source(manifest: str, access: Access | None = None) -> Source:
     """Find out what a manifest is and read its head.
 
     Args:
         manifest: path or URL of a file or folder, or a glob.
+        access: how a store is reached; None is `Access()`.
 
     Raises:
         ManifestError: nothing there, none of the kinds, or a head that cannot be read.
     """
-    place = Place.at(manifest)
+    place = Place.at(manifest, access or Access())
     for kind in KINDS:
         if kind.applies(place):
             return kind.open(place)

@@ -34,7 +34,7 @@ def folder_source(place: Place) -> Source:
     """
 
     def uris() -> Iterator[str]:
-        return walk(place.filesystem, place.path, suffixes=AUDIO_SUFFIXES)
+        return walk(place.store, place.path, suffixes=AUDIO_SUFFIXES)
 
     base = place.given.rstrip("/") if is_url(place.given) else place.path
     empty = f"no audio file in it or below; looked for {' '.join(AUDIO_SUFFIXES)}"
@@ -51,12 +51,13 @@ def glob_source(place: Place) -> Source:
     parts = given.split("/")
     first = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     fixed, pattern = parts[:first], [part for part in parts[first:] if part not in ("", ".")]
-    filesystem, root = resolve_place("/".join([*fixed, ""]) or ".")
-    if not filesystem.isdir(root):
-        raise ManifestError(f"{place.given}: no such folder: {root}")
+    store, root = resolve_place("/".join([*fixed, ""]) or ".", place.access)
+    with place.explained():
+        if not store.isdir(root):
+            raise ManifestError(f"{place.given}: no such folder: {root}")
 
     def uris() -> Iterator[str]:
-        return ("/".join([*fixed, path]) for path in walk(filesystem, root, pattern))
+        return ("/".join([*fixed, path]) for path in walk(store, root, pattern))
 
     base = "/".join(fixed) if is_url(given) else str(Path.cwd())
     return _listing(place, base, uris, "no file matches; put the pattern in quotes and check the folder's name")

@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import pyarrow as pa
 
+from emoboost.access import Access
 from emoboost.errors import ManifestError
 from emoboost.manifest.columns import LENGTH, Columns, recognise
 from emoboost.manifest.identifiers import SeenIds, derived_id, suspicious
@@ -94,6 +95,7 @@ def open_manifest(
     reserved: Callable[[str], bool] = lambda name: False,
     default_channel: int | None = None,
     limit: int | None = None,
+    access: Access | None = None,
 ) -> Manifest:
     """Find out what a manifest is and what its columns mean.
 
@@ -102,10 +104,11 @@ def open_manifest(
         reserved: whether a column of this name must be carried as `manifest_<name>`.
         default_channel: of rows that name none; None is the mean of all channels.
         limit: read only the first so many rows.
+        access: how a store is reached; None is `Access()`.
 
     Raises:
         ManifestError: nothing there, none of the kinds, or columns that cannot be understood.
     """
-    source = open_source(manifest)
+    source = open_source(manifest, access)
     columns = recognise(source.schema.names, source.name, lambda name: name == LENGTH or reserved(name))
     return Manifest(source, columns, default_channel, limit)

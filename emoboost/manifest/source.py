@@ -2,21 +2,23 @@
 
 import contextlib
 import hashlib
+import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, Any, BinaryIO, Self, cast
 
 import numpy as np
 import pyarrow as pa
 
-from emoboost.errors import ManifestError
+from emoboost.access import Access
+from emoboost.errors import ManifestError, StorageStop
 from emoboost.manifest.problems import Problem
+from emoboost.patient_store import PatientStore
 from emoboost.places import is_url, without_query
-
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+from emoboost.remote import RangeFile
+from emoboost.storage_errors import Trouble, reason_of, trouble_of
 
 BATCH_ROWS = 4_096
 CHUNK_BYTES = 1 << 20
@@ -61,32 +63,32 @@ class Place:
 
     given: str
     """As the user wrote it."""
-    filesystem: "AbstractFileSystem"
+    store: PatientStore
     path: str
     """In the file system's own terms; absolute when local."""
     kind: str | None
     """`file`, `directory`, `other` (a pipe or device), or None when there is nothing."""
+    access: Access
+    """How its store is reached."""
 
     @classmethod
-    def at(cls, given: str) -> Self:
+    def at(cls, given: str, access: Access) -> Self:
         """Look there.
 
         Raises:
             ManifestError: the place cannot be reached, or its name is no text that a plan could hold.
         """
-        filesystem, path = resolve_place(given)
+        store, path = resolve_place(given, access)
         if not is_utf8(path):
             raise ManifestError(f"{os.fsencode(path)!r}: is not UTF-8; rename the folder or the file")
         try:
-            kind = str(filesystem.info(path)["type"])
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if error.__cause__ is not None and getattr(error.__cause__, "status", 0) not in (404, 410):
-                # fsspec calls a refusal of an HTTP server a missing file.
-                raise ManifestError(f"{given}: cannot be read ({_reason(error.__cause__)})") from error
-            kind = None
+            kind = str(store.info(path)["type"])
         except Exception as error:
-            raise ManifestError(f"{given}: cannot be read ({_reason(error)})") from error
-        return cls(given, filesystem, path, kind)
+            # fsspec calls a refusal of an HTTP server a missing file.
+            if trouble_of(error) is not Trouble.MISSING:
+                raise _unreadable(given, error) from error
+            kind = None
+        return cls(given, store, path, kind, access)
 
     @property
     def parent(self) -> str:
@@ -102,7 +104,7 @@ class Place:
         Raises:
             ManifestError: opening or reading fails, also later inside the `with` block.
         """
-        with self.explained(), self.filesystem.open(self.path, "rb") as file:
+        with self.explained(), self._opened() as file:
             yield file
 
     @contextlib.contextmanager
@@ -112,8 +114,8 @@ class Place:
         Raises:
             ManifestError: opening or reading fails, also later inside the `with` block.
         """
-        kind = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
-        with self.explained(), self.filesystem.open(self.path, "r", **kind) as file:
+        kind: dict[str, Any] = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
+        with self.explained(), io.TextIOWrapper(self._opened(), **kind) as file:
             yield file
 
     @contextlib.contextmanager
@@ -121,8 +123,8 @@ class Place:
         """Turn a failing disk or store into an error for people."""
         try:
             yield
-        except OSError as error:
-            raise ManifestError(f"{self.given}: cannot be read ({_reason(error)})") from error
+        except (OSError, StorageStop) as error:
+            raise _unreadable(self.given, error) from error
 
     def digest(self) -> str:
         """SHA-256 of its bytes, in hex."""
@@ -132,27 +134,32 @@ class Place:
                 digest.update(chunk)
         return digest.hexdigest()
 
+    def _opened(self) -> BinaryIO:
+        if not is_url(self.given):
+            return cast(BinaryIO, self.store.filesystem.open(self.path, "rb"))
+        file = RangeFile(self.store, self.path)
+        return io.BufferedReader(file, buffer_size=CHUNK_BYTES)
 
-def resolve_place(given: str) -> "tuple[AbstractFileSystem, str]":
+
+def resolve_place(given: str, access: Access) -> tuple[PatientStore, str]:
     """File system and path of a local path or URL; it need not exist.
 
     Raises:
         ManifestError: no such kind of store, or its package is not installed.
     """
-    import fsspec
-
-    if not is_url(given):
-        # Not Path's: it raises for a file whose name begins with ~ and is no user's.
-        return fsspec.filesystem("file"), str(Path(os.path.expanduser(given)).absolute())  # noqa: PTH111
     try:
-        filesystem, path = fsspec.core.url_to_fs(given)
+        if is_url(given):
+            return PatientStore.at(given, access.of_named)
+        # Not Path's: it raises for a file whose name begins with ~ and is no user's.
+        path = str(Path(os.path.expanduser(given)).absolute())  # noqa: PTH111
+        store, _ = PatientStore.at(f"file://{path}", access.of_named)
+        return store, path
     except ImportError as error:
         raise ManifestError(
             f"{given}: {error}; for s3:// run: pip install 'emoboost-batch[s3]', for others the package it names"
         ) from error
     except Exception as error:
-        raise ManifestError(f"{given}: cannot be read ({_reason(error)})") from error
-    return filesystem, str(path)
+        raise _unreadable(given, error) from error
 
 
 def is_utf8(text: str) -> bool:
@@ -160,5 +167,9 @@ def is_utf8(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _unreadable(given: str, error: Exception) -> ManifestError:
+    if isinstance(error, StorageStop):
+        return ManifestError(f"{given}: cannot be read ({error.reason}); {error.fix}")
+    if isinstance(error, OSError) and error.strerror:
+        return ManifestError(f"{given}: cannot be read ({error.strerror})")
+    return ManifestError(f"{given}: cannot be read ({reason_of(error)})")

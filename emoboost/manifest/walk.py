@@ -5,16 +5,15 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+from emoboost.patient_store import PatientStore
 
 ANY_DEPTH = "**"
 
 
 def walk(
-    filesystem: "AbstractFileSystem", root: str, pattern: Sequence[str] = (ANY_DEPTH,), *, suffixes: Sequence[str] = ()
+    store: PatientStore, root: str, pattern: Sequence[str] = (ANY_DEPTH,), *, suffixes: Sequence[str] = ()
 ) -> Iterator[str]:
     """Paths of files relative to `root`, sorted as plain text.
 
@@ -22,17 +21,18 @@ def walk(
     that contains itself is entered once, and links in a circle are files.
 
     Args:
-        filesystem: any fsspec file system; a local one is read without a stat per file.
+        store: any file system; a local one is read without a stat per file.
         root: folder to start from, in the file system's own terms.
         pattern: one shell pattern per level below `root`; `**` is any number of levels.
         suffixes: lower-case endings to keep; all when empty.
 
     Raises:
         OSError: a folder cannot be listed.
+        StorageStop: see `PatientStore`.
     """
 
     # A stack of folders that are being read and not a recursion, which ends at a depth that file systems exceed.
-    folders = [_Folder.open(filesystem, root, ())]
+    folders = [_Folder.open(store, root, ())]
     while folders:
         folder = folders[-1]
         name, is_folder = next(folder.entries, ("", False))
@@ -43,7 +43,7 @@ def walk(
             if _matches(path, pattern) and (not suffixes or name.lower().endswith(tuple(suffixes))):
                 yield "/".join(path)
         elif _matches(path, pattern, partly=True):
-            entered = _Folder.open(filesystem, root, path)
+            entered = _Folder.open(store, root, path)
             if entered.identity not in (each.identity for each in folders):
                 folders.append(entered)
 
@@ -60,20 +60,20 @@ class _Folder:
     """What is still to come."""
 
     @classmethod
-    def open(cls, filesystem: "AbstractFileSystem", root: str, parents: tuple[str, ...]) -> Self:
+    def open(cls, store: PatientStore, root: str, parents: tuple[str, ...]) -> Self:
         path = "/".join([root.rstrip("/"), *parents]) or "/"
-        return cls(parents, _identity(filesystem, path), iter(_entries(filesystem, path)))
+        return cls(parents, _identity(store, path), iter(_entries(store, path)))
 
 
-def _entries(filesystem: "AbstractFileSystem", folder: str) -> list[tuple[str, bool]]:
+def _entries(store: PatientStore, folder: str) -> list[tuple[str, bool]]:
     """Names in a folder and whether each is a folder, in the order of the paths below it."""
-    if _is_local(filesystem):
+    if store.is_local:
         with os.scandir(folder) as found:
             entries = [(entry.name, _is_folder(entry)) for entry in found]
     else:
         entries = [
             (str(entry["name"]).rstrip("/").rsplit("/", 1)[-1], entry["type"] == "directory")
-            for entry in filesystem.ls(folder, detail=True)
+            for entry in store.ls(folder)
             if str(entry["name"]).strip("/") != folder.strip("/")
         ]
     # A folder sorts by its name and the slash that follows it in every path below it: "a.wav" < "a/b.wav" < "a0.wav".
@@ -91,15 +91,11 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _identity(filesystem: "AbstractFileSystem", folder: str) -> object:
-    if not _is_local(filesystem):
+def _identity(store: PatientStore, folder: str) -> object:
+    if not store.is_local:
         return folder
     status = os.stat(folder)  # noqa: PTH116 - one call per folder, without building a Path
     return status.st_dev, status.st_ino
-
-
-def _is_local(filesystem: "AbstractFileSystem") -> bool:
-    return bool(getattr(filesystem, "local_file", False))
 
 
 def _matches(path: Sequence[str], pattern: Sequence[str], *, partly: bool = False) -> bool:

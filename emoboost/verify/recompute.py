@@ -45,19 +45,20 @@ class Recomputed:
             self.notes.append(text)
 
 
-def model_of(plan: Plan, name_or_folder: str | None) -> ModelFolder:
+def model_of(plan: Plan, name_or_folder: str | None, access: Access) -> ModelFolder:
     """The model that made an output.
 
     Args:
         plan: of the output.
         name_or_folder: where the user says it is; None looks among the bundled ones.
+        access: how a model in a store is reached.
 
     Raises:
         ModelError: it is another model, damaged, or not found.
     """
     wanted = plan.options.get("model")
     if name_or_folder is not None:
-        model = find_model(name_or_folder)
+        model = find_model(name_or_folder, access)
         if model.identity != wanted:
             raise ModelError(
                 f"{name_or_folder}: is {model.identity}, the labels were made with {wanted}; give that model"
