@@ -18,6 +18,8 @@ class Access:
     """Whether http:// and https:// may be opened."""
     http_anywhere: bool = False
     """Whether http may also reach this machine itself, its link and a cloud's metadata service."""
+    any_scheme: bool = False
+    """Whether every scheme and chain that fsspec knows may be opened."""
     storage_options: Mapping[str, object] = field(default_factory=dict, repr=False)
     """What fsspec's file system of a store is made with; may hold secrets."""
     retry_seconds: float = RETRY_SECONDS
@@ -34,7 +36,7 @@ class Access:
     @property
     def of_named(self) -> "Access":
         """The same stores for a place that a person named, which need not lie where recordings must."""
-        return replace(self, root=None, http=True, http_anywhere=True)
+        return replace(self, root=None, http=True, http_anywhere=True, any_scheme=True)
 
 
 ANYWHERE = Access(http=True, http_anywhere=True)

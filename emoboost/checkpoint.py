@@ -16,7 +16,7 @@ from emoboost.access import Access
 from emoboost.config import ModelConfig
 from emoboost.defaults import DEFAULT_MODEL
 from emoboost.errors import ModelError
-from emoboost.limits import WEIGHT_BYTES, read_whole
+from emoboost.limits import CONFIG_BYTES, WEIGHT_BYTES, read_whole
 from emoboost.model_download import download
 from emoboost.places import is_url
 
@@ -178,7 +178,7 @@ def _folder_at(path: Path) -> ModelFolder:
     if not file.is_file():
         raise ModelError(f"{path}: not a model folder, {CONFIG} is missing")
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_whole(file, CONFIG_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{file}: cannot be read ({error}); copy the model folder again") from error
     return ModelFolder(path, ModelConfig.from_json(text, str(file)))

@@ -28,11 +28,11 @@ def filesystem_for(location: str, access: Access) -> "tuple[AbstractFileSystem, 
     import fsspec
 
     given = options_for(location, access.storage_options)
-    if access.http_anywhere:
+    if access.any_scheme:
         filesystem, path = fsspec.core.url_to_fs(location, **given)
         return filesystem, str(path)
     scheme, url = allowed_url(location, access)
     options = {**fsspec.get_filesystem_class(scheme)._get_kwargs_from_urls(url), **given}
-    if scheme in WEB:
+    if scheme in WEB and not access.http_anywhere:
         options["get_client"] = guarded_client
     return fsspec.filesystem(scheme, **options), str(fsspec.core.strip_protocol(url))

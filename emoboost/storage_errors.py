@@ -77,6 +77,8 @@ _SETUP_CLASSES = {
 }
 
 _BY_CLASS = (
+    # A recording may not come from there, or a redirect leads nowhere, however often one asks.
+    (Trouble.OTHER, {"RefusedAddressError", "RedirectClientError"}),
     (Trouble.SETUP, set(_SETUP_CLASSES)),
     # The first of these is a broken connection, which botocore raises as one that was never made.
     (Trouble.TRANSIENT, {"ConnectionResetError", "BrokenPipeError", "ServerDisconnectedError"}),

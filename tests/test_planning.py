@@ -20,6 +20,7 @@ from emoboost.isolation import read_durations
 from emoboost.ledger import Ledger
 from emoboost.manifest.problems import Problem
 from emoboost.manifest.source import Place
+from emoboost.patient_store import PatientStore
 from emoboost.storage import Folder
 from jobs.annotate import AnnotateOptions
 from jobs.annotate_command import annotate_command
@@ -420,7 +421,7 @@ class TestSecrets:
         assert not secrets_in(json.dumps(describe_plan(options(manifest=signed))))
 
     def test_the_base_of_a_signed_manifest(self) -> None:
-        place = Place(SIGNED.replace("%2F", "/"), fsspec.filesystem("memory"), "m", "file")
+        place = Place(SIGNED.replace("%2F", "/"), PatientStore("m", fsspec.filesystem("memory")), "m", "file", Access())
         assert place.parent == "https://host/calls"
 
     def test_the_suggested_command_holds_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -428,7 +429,7 @@ class TestSecrets:
         monkeypatch.setattr(sys, "argv", words)
         command = command_with_output("out-2")
         assert not secrets_in(" ".join(command))
-        assert command[3:6] == ["--storage-options", "REDACTED", "--storage-options=REDACTED"]
+        assert command[3:6] == ["--storage-options", "@FILE", "--storage-options=@FILE"]
 
     def test_a_failing_command_shows_none(self, capsys: pytest.CaptureFixture[str]) -> None:
         def fail() -> Exit:

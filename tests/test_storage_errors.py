@@ -38,7 +38,7 @@ def proxy(s3: S3, bucket: str) -> Iterator[FaultProxy]:
 
 
 def at(url: str, options: dict[str, object], seconds: float = 0.0) -> tuple[PatientStore, str]:
-    return PatientStore.at(url, Access(storage_options=options, retry_seconds=seconds))
+    return PatientStore.at(url, Access(storage_options=options, retry_seconds=seconds).of_named)
 
 
 def failure(act: Callable[[], Any]) -> Exception:
