@@ -4,12 +4,9 @@ import contextlib
 import importlib
 import os
 import secrets
-import shutil
 import signal
 import socket
-import tempfile
 import threading
-import time
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,16 +15,13 @@ from typing import Any
 
 from cluster.quiet import quiet_loggers
 from cluster.resources import GIB, Layout, Node, layout_for
+from cluster.session_folder import session_folder
 from emoboost.errors import EmoboostError, UsageError
 from emoboost.importing import collector_paused
 
 OBJECT_STORE_BYTES = GIB // 2
 NO_PROGRESS_SECONDS = 1_800
 ANSWER_SECONDS = 5.0
-REMOVING_SECONDS = 10.0
-LONGEST_TEMPORARY = 25
-"""Characters of the temporary folder's path: with our folder, Ray's session and its sockets it gets 82 longer, and the
-system allows 107."""
 PRIVATE_ENVIRONMENT: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
@@ -77,8 +71,9 @@ def connected(address: str | None) -> Iterator[Cluster]:
     """
     address = address or os.environ.get("RAY_ADDRESS") or None
     temporary = None
+    own_folder = contextlib.ExitStack()
     if address is None:
-        temporary = _short_folder()
+        temporary = own_folder.enter_context(session_folder())
         os.environ.update(PRIVATE_ENVIRONMENT)
         # Ray reads it once in a process: a second private Ray must have the same one.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -100,16 +95,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
             signal.signal(signal.SIGTERM, previous)
     finally:
         ray.shutdown()
-        if temporary is not None:
-            _remove(temporary)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder into which processes that are ending may still write their last lines."""
-    end = time.monotonic() + REMOVING_SECONDS
-    while folder.exists() and time.monotonic() < end:
-        shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(0.05)
+        own_folder.close()
 
 
 def refuse_unreachable(address: str | None) -> None:
@@ -131,12 +117,6 @@ def refuse_unreachable(address: str | None) -> None:
         raise UsageError(
             f"no Ray cluster answers at {address} ({error}); check --ray-address or RAY_ADDRESS"
         ) from error
-
-
-def _short_folder() -> Path:
-    """A new temporary folder whose sockets' paths stay below the 107 bytes that the system allows."""
-    usual = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="emoboost-", dir=usual if len(usual) <= LONGEST_TEMPORARY else "/tmp"))
 
 
 def _set_streaming() -> None:

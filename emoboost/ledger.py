@@ -299,6 +299,9 @@ def refuse_other_plan(
         for name in sorted({*plan.options, *options})
         if plan.options.get(name) != options.get(name)
     ]
+    if not differences:
+        # The same options: what did not change in the manifest need not be computed again.
+        suggestion = [*suggestion, "--reuse", ledger.folder.display]
     if plan.manifest_hash != manifest_hash:
         differences.insert(
             0,

@@ -19,7 +19,7 @@ from jobs.stages import set_up_torch
 
 
 def verify_command(
-    output: str, storage_options: str | None, *, recompute: int, seed: int, model_name: str | None, as_json: bool
+    output: str, storage_options: str | None = None, *, recompute: int, seed: int, model_name: str | None, as_json: bool
 ) -> Exit:
     """Check an output and print what was found.
 

@@ -16,6 +16,14 @@ from emoboost.checkpoint import ModelFolder
 from emoboost.predict import EmotionModel, load_model
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the tests: what starts Ray runs one after the other, beside all that does not."""
+    tests = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(tests).parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder if folder == "pipeline" else str(item.path)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
     """With tensors as small as the tests', threads wait for each other longer than they work, on a busy machine most.

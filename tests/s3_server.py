@@ -10,8 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 KEY, SECRET = "emoboost-tests", "only-for-tests"
@@ -30,6 +30,10 @@ class S3:
     """A running server."""
 
     endpoint: str
+    kill: Callable[[], None] = field(repr=False)
+    """End it as a power cut would."""
+    start: Callable[[], None] = field(repr=False)
+    """Begin again with the data that are on the disk."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -81,35 +85,44 @@ def serve(folder: Path) -> Iterator[S3]:
         *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64"),
         "-volume.max=1000",  # each bucket takes seven, and eight are all there are otherwise
     ]
-    log = folder / "weed.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, cwd=folder)
-        try:
-            store = S3(f"http://127.0.0.1:{ports['s3.port']}")
-            _wait(store, process, log)
-            yield store
-        finally:
-            # It takes longer than anyone waits to obey SIGTERM.
+    log, running = folder / "weed.log", list[subprocess.Popen[bytes]]()
+    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+
+    def start() -> None:
+        with log.open("ab") as output:
+            running.append(subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, cwd=folder))
+        _wait(endpoint, running[-1], log)
+
+    def kill() -> None:
+        # It takes longer than anyone waits to obey SIGTERM.
+        while running:
+            process = running.pop()
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+    try:
+        start()
+        yield S3(endpoint, kill, start)
+    finally:
+        kill()
 
 
 def _identity(name: str, key: str, secret: str, actions: Sequence[str]) -> dict[str, object]:
     return {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": list(actions)}
 
 
-def _wait(store: S3, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + STARTS_WITHIN
     while time.monotonic() < end and process.poll() is None:
         try:
-            urllib.request.urlopen(store.endpoint, timeout=1)
+            urllib.request.urlopen(endpoint, timeout=1)
         except urllib.error.HTTPError:
             return  # it answers, and asks for credentials
         except OSError:
             time.sleep(0.1)
         else:
             return
-    raise RuntimeError(f"no S3 server at {store.endpoint}:\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"no S3 server at {endpoint}:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def _free_ports(count: int) -> list[int]:

@@ -215,7 +215,9 @@ def test_architecture_names_every_module_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "forbidden"), [("emoboost", {"ray", "jobs", "cluster"}), ("cluster", {"jobs"})], ids=str
+    ("package", "forbidden"),
+    [("emoboost", {"ray", "jobs", "cluster"}), ("cluster", {"jobs"})],
+    ids=["emoboost", "cluster"],
 )
 def test_imports_point_the_way_that_architecture_says(package: str, forbidden: set[str]) -> None:
     for file in (REPOSITORY / package).rglob("*.py"):

@@ -193,6 +193,7 @@ class TestRefuseOtherPlan:
     def test_a_changed_manifest(self, ledger: Ledger) -> None:
         message = self.refusal(ledger, "f" * 64)
         assert f"SHA-256 was {ledger.plan.manifest_hash[:12]}…, is now ffffffffffff…" in message
+        assert message.endswith(f"--output out-2 --reuse {ledger.folder.display}")
 
 
 class TestOnS3:

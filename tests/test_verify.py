@@ -500,14 +500,14 @@ class TestRecompute:
         assert re.fullmatch(r"2\.wav, row 'u2': the recording has changed: was size=\d+, is now size=\d+", changed)
 
     def test_the_model_is_found_by_its_identity(self, ledger: Ledger, tiny_model: ModelFolder, tmp_path: Path) -> None:
-        assert model_of(ledger.plan, str(tiny_model.path)).identity == tiny_model.identity
+        assert model_of(ledger.plan, str(tiny_model.path), Access()).identity == tiny_model.identity
         with pytest.raises(ModelError, match=rf"{tiny_model.identity}: is not a bundled model; give the folder"):
-            model_of(ledger.plan, None)
+            model_of(ledger.plan, None, Access())
         other = save_tiny_model(tmp_path / "other", seed=5)
         with pytest.raises(
             ModelError, match=rf"other: is {other.identity}, the labels were made with {tiny_model.identity}"
         ):
-            model_of(ledger.plan, str(other.path))
+            model_of(ledger.plan, str(other.path), Access())
 
 
 class TestOnS3:

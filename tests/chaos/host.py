@@ -24,6 +24,7 @@ from cluster.connect import Cluster
 from cluster.resources import GIB, Layout, Node
 from emoboost.access import Access
 from emoboost.errors import EmoboostError
+from emoboost.patient_store import PatientStore
 from emoboost.predict import load_model, preparation_for
 from emoboost.utterance import Utterance
 from jobs import annotate as annotate_module
@@ -71,6 +72,14 @@ def watch(steps: Steps) -> None:
 
     os.fsync = fsync
     sys.addaudithook(steps.audit)
+    ask = PatientStore.ask
+
+    def counted(store: PatientStore, path: str, request: Any) -> Any:
+        if path.startswith(steps.output.partition("://")[2] or "/dev/null"):
+            steps.before(f"ask {path.rsplit('/', 1)[-1].split('.', maxsplit=1)[0]}")
+        return ask(store, path, request)
+
+    PatientStore.ask = counted
 
 
 def one_after_the_other(shards: int, prepare: Any, prepare_work: Any, network: Any, work: Any, layout: Layout) -> Any:

@@ -85,10 +85,10 @@ class TestZombie:
 
 
 def test_killed_beside_another(host: Host, reference: pa.Table, tmp_path: Path) -> None:
-    """Two runs, of which one is killed at every fifth step; the other does not notice."""
+    """Two runs, of which one is killed at every ninth step; the other does not notice."""
     _, whole = host.run(tmp_path / "counted")
     assert whole is not None
-    for number in range(1, len(whole["steps"]), 5):
+    for number in range(1, len(whole["steps"]), 9):
         output = tmp_path / f"out-{number}"
         victim, other = host.start(output, at=number), host.start(output)
         # Whoever comes second may find less to do than there are steps.

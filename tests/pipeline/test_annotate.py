@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.connect import LONGEST_TEMPORARY
+from cluster.session_folder import LONGEST_PARENT
 from emoboost.plan import Plan
 from emoboost.predict import EmotionModel
 from pipeline.conftest import Annotated
@@ -177,7 +177,7 @@ class TestDryRun:
 
 
 class TestTemporaryFolder:
-    @pytest.mark.parametrize("length", [LONGEST_TEMPORARY, 100])
+    @pytest.mark.parametrize("length", [LONGEST_PARENT, 100])
     def test_its_path_may_be_long(
         self, example: Annotated, shell: Shell, small: EmotionModel, tmp_path: Path, length: int
     ) -> None:
