@@ -100,7 +100,7 @@ def _one_pass(
     try:
         with progress(*job.task.size(shards)) as shown:
             for row in _rows(prepare, network, layout, care=care):
-                _take(row, done, runner, storm, shown)
+                _take(row, job.task.ledger.folder.display, done, runner, storm, shown)
     finally:
         attempts.forget()
 
@@ -111,7 +111,7 @@ def _rows(prepare: PrepareWork, network: NetworkWork, layout: Layout, *, care: b
     return stream(len(prepare.shards), prepare_shard, prepare, LabelShards, network, layout)
 
 
-def _take(row: dict[str, Any], done: Done, runner: Runner, storm: Storm, shown: Progress) -> None:
+def _take(row: dict[str, Any], output: str, done: Done, runner: Runner, storm: Storm, shown: Progress) -> None:
     """Note what became of one shard."""
     excuse, shard = row[EXCUSE], row[SHARD]
     if excuse == Excuse.STOP:
@@ -129,8 +129,8 @@ def _take(row: dict[str, Any], done: Done, runner: Runner, storm: Storm, shown: 
         error, count, among = found
         raise EmoboostError(
             f"{count} of {among} utterances in a row cannot be read: {error.value}; {FIXES[error]}.\n"
-            "The job stops rather than fill the output with error rows (--stop-at 1 goes on). When it is "
-            f"mended, give the same command again, and then: emoboost-batch retry OUTPUT --errors --type {error.value}"
+            "The job stops rather than fill the output with error rows (--stop-at 1 goes on). When it is mended, give "
+            f"the same command again, and then: emoboost-batch retry {output} --errors --type {error.value}"
         )
 
 

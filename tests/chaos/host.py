@@ -121,7 +121,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         output=request["output"],
         model=request["model"],
         access=Access(**request.get("access", {})),
-        stop_at=1,
+        stop_at=request.get("stop_at", 1),
     )
     try:
         summary, _ = annotate(options, Path("/dev/null"))
