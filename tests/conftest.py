@@ -20,8 +20,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two processes share the tests: what starts Ray runs one after the other, beside all that does not."""
     tests = Path(__file__).parent
     for item in items:
-        folder = item.path.relative_to(tests).parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder if folder == "pipeline" else str(item.path)))
+        name = item.path.relative_to(tests).as_posix()
+        starts_ray = name.startswith(("pipeline/", "chaos/test_poison", "chaos/test_workers", "chaos/test_nodes"))
+        item.add_marker(pytest.mark.xdist_group("ray" if starts_ray else name))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -60,7 +60,7 @@ class Stopped:
             time.sleep(0.05)
         self.tree = family(self.process.pid)
 
-    def end(self, seconds: float = 15) -> tuple[int, float]:
+    def end(self, seconds: float = 30) -> tuple[int, float]:
         """Exit code, and how many seconds it took from now."""
         begin = time.monotonic()
         return self.process.wait(timeout=seconds), time.monotonic() - begin

@@ -21,7 +21,18 @@ from pipeline.recordings import EMODB, EMOTIONS, LIBRISPEECH
 from pipeline.shell import EXAMPLES, Shell
 
 COMMANDS = [
-    *([], ["annotate"], ["predict"], ["verify"], ["export"], ["evaluate"], ["reproduce"], ["train"]),
+    *(
+        [],
+        ["annotate"],
+        ["retry"],
+        ["status"],
+        ["verify"],
+        ["predict"],
+        ["export"],
+        ["evaluate"],
+        ["reproduce"],
+        ["train"],
+    ),
     *(["cache"], ["cache", "info"], ["cache", "clear"]),
     *(["model"], ["model", "list"], ["model", "show"], ["corpus"], ["corpus", "import"], ["corpus", "show"]),
 ]
@@ -214,7 +225,10 @@ class TestHelp:
         command = shell.run(cwd=tmp_path, COMP_WORDS="emoboost-batch an", COMP_CWORD="1", **complete)
         option = shell.run(cwd=tmp_path, COMP_WORDS="emoboost-batch annotate --ma", COMP_CWORD="2", **complete)
         assert command.stdout.split() == ["annotate"]
-        assert sorted(option.stdout.split()) == ["--max-duration", "--max-errors"]
+        assert sorted(option.stdout.split()) == [
+            *("--max-bytes", "--max-channels", "--max-decode-seconds", "--max-duration", "--max-errors"),
+            "--max-sample-rate",
+        ]
         script = shell.run("--show-completion", cwd=tmp_path, prefix=["bash", "-c", '"$@"; exit $?', "bash"]).stdout
         assert "complete -o default -F _emoboost_batch_completion emoboost-batch" in script
 

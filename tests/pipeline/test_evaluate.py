@@ -117,6 +117,7 @@ class TestReport:
         assert not list((workshop / "whole/trials").glob("*.state*"))
 
 
+@pytest.mark.slow
 class TestKilled:
     @pytest.fixture(scope="class")
     @classmethod

@@ -66,8 +66,10 @@ def test_status_and_verify(finished: Finished, joined: Shell) -> None:
 
 def test_what_changed_is_labelled_and_nothing_else(finished: Finished, joined: Shell, small: EmotionModel) -> None:
     """The typo is corrected and a recording is added in front: one row of each is computed."""
-    mended = manifest(f"audio/{LIBRISPEECH[3].name}").splitlines()
-    mended.insert(1, f"audio/{LIBRISPEECH[5].name},new")
+    shutil.copy(LIBRISPEECH[3], finished.cwd / "audio/no-typo.flac")
+    shutil.copy(LIBRISPEECH[5], finished.cwd / "audio/new.flac")
+    mended = manifest("audio/no-typo.flac").splitlines()
+    mended.insert(1, "audio/new.flac,new")
     (finished.cwd / "mended.csv").write_text("\n".join(mended) + "\n")
     words = ["annotate", "mended.csv", "--model", finished.model, "--output", "second"]
     refused = joined.run(*words[:-1], "first", cwd=finished.cwd)
