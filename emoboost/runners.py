@@ -127,8 +127,11 @@ def _has_ended(said: Mapping[str, Any] | None) -> bool:
 def sweep(folder: Folder, runner: Runner, living: set[str]) -> list[str]:
     """Remove the temporary files and the files of runners that are dead; returns their names.
 
-    A runner that was only asleep writes its temporary file again when it misses it.
+    A runner that was only asleep writes its temporary file again when it misses it. Nothing is removed while this runner
+    cannot say that it lives, because then it cannot tell who else does.
     """
+    if folder.modified(runner.file) is None:
+        return []
     mine = {*living, runner.id}
     left = [f"{TEMPORARY}/{name}" for name in folder.names(TEMPORARY) if name.split(".", 1)[0] not in mine]
     left += [f"{RUNNERS}/{name}" for name in folder.names(RUNNERS) if name.removesuffix(".json") not in mine]

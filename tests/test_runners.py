@@ -120,6 +120,12 @@ class TestSweep:
             assert folder.names(TEMPORARY) == ["me.part.1", "other.part.2"]
             assert folder.names(RUNNERS) == ["me.json", "other.json"]
 
+    def test_takes_nothing_while_it_cannot_tell_who_lives(self, tmp_path: Path) -> None:
+        folder = Folder.at(tmp_path)
+        (tmp_path / TEMPORARY).mkdir()
+        (tmp_path / TEMPORARY / "other.part.2").touch()
+        assert sweep(folder, Runner("me", 1), set()) == []
+
     def test_a_writer_taken_for_dead_writes_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its temporary file goes between the moment it is on the disk and the moment it is published."""
         real, swept = os.fsync, []

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fault_proxy import fault_proxy, status
-from s3_server import S3, options_for_server
+from s3_server import S3, SECRET, options_for_server
 
 from emoboost.predict import EmotionModel
 from emoboost.storage import Folder
@@ -116,11 +116,24 @@ def test_credentials_that_expire_stop_the_job(
         proxy.heal()
         again = joined.run(*changed, cwd=tmp_path)
     assert again.code == 0, again.stderr
+    # Neither messages nor logs, Ray's own among them, nor anything that was published hold the credentials.
+    assert SECRET not in f"{stopped.stdout}{stopped.stderr}{again.stdout}{again.stderr}"
+    assert holders(SECRET, tmp_path, joined.home, joined.temporary) == [options]
+    for folder in ("labels", "_plan", ""):
+        for name in labels.names(folder):
+            path = f"{folder}/{name}".strip("/")
+            assert path in ("labels", "_plan", "_runners") or SECRET.encode() not in labels.read(path), path
     finished = Folder.at(f"{url}/labelled", s3.options)
     shown = ("uri", "label", "confidence", "status", "error_message")
     assert [[row[name] for name in shown] for row in rows_of(labels)] == [
         [row[name] for name in shown] for row in rows_of(finished)
     ]
+
+
+def holders(secret: str, *folders: Path) -> list[Path]:
+    """Files below these folders that hold a text."""
+    files = (file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file())
+    return [file for file in files if secret.encode() in file.read_bytes()]
 
 
 def test_wrong_credentials_are_found_before_any_work(joined: Shell, words: list[str], s3: S3, tmp_path: Path) -> None:
