@@ -127,8 +127,8 @@ def _has_ended(said: Mapping[str, Any] | None) -> bool:
 def sweep(folder: Folder, runner: Runner, living: set[str]) -> list[str]:
     """Remove the temporary files and the files of runners that are dead; returns their names.
 
-    A runner that was only asleep writes its temporary file again when it misses it. Nothing is removed while this runner
-    cannot say that it lives, because then it cannot tell who else does.
+    A runner that was only asleep writes its temporary file again when it misses it. Nothing is removed while this
+    runner cannot say that it lives, because then it cannot tell who else does.
     """
     if folder.modified(runner.file) is None:
         return []
