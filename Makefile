@@ -25,7 +25,7 @@ check: setup-dev
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 # Seconds for each of the two readers; another SEED is another run.
 SECONDS ?= 120

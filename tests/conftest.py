@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,18 +12,26 @@ from reading import CLIP, REPOSITORY, samples_of
 from s3_server import S3, serve
 from threadpoolctl import threadpool_limits
 from tiny_model import save_tiny_model
+from xdist.scheduler import LoadScopeScheduling
 
 from emoboost.checkpoint import ModelFolder
 from emoboost.predict import EmotionModel, load_model
 
+WITH_RAY = ("tests/pipeline/", "tests/chaos/test_poison", "tests/chaos/test_workers", "tests/chaos/test_nodes")
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the tests: what starts Ray runs one after the other, beside all that does not."""
-    tests = Path(__file__).parent
-    for item in items:
-        name = item.path.relative_to(tests).as_posix()
-        starts_ray = name.startswith(("pipeline/", "chaos/test_poison", "chaos/test_workers", "chaos/test_nodes"))
-        item.add_marker(pytest.mark.xdist_group("ray" if starts_ray else name))
+
+class OneWithRay(LoadScopeScheduling):
+    """How two processes share the tests: what starts Ray runs one after the other, beside all that does not."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", maxsplit=1)[0]
+        return "Ray" if file.startswith(WITH_RAY) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWithRay:
+    """Called by pytest-xdist where several processes are asked for."""
+    return OneWithRay(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
