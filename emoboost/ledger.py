@@ -105,8 +105,10 @@ class Ledger:
 
     def finished(self) -> set[int]:
         """The shards whose part exists."""
+        return self._shards_of(self.folder.names(LABELS))
+
+    def _shards_of(self, names: Sequence[str]) -> set[int]:
         prefix, suffix = f"part-{self.plan.hash[:8]}-", ".parquet"
-        names = self.folder.names(LABELS)
         return {
             int(name[len(prefix) : -len(suffix)])
             for name in names
@@ -179,6 +181,10 @@ class Ledger:
                 return pq.ParquetFile(file).read(use_threads=False)
         except FileNotFoundError:
             return None
+
+    def partly_kept(self) -> set[int]:
+        """Shards for which `keep` stored rows."""
+        return self._shards_of(self.folder.names(KEPT))
 
     def forget_kept(self) -> None:
         """Remove what `keep` stored, once every shard is there."""

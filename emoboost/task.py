@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from emoboost.errors import AudioErrorType
 from emoboost.ledger import Ledger
+from emoboost.plan import LENGTH
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,15 @@ class Task:
 
     def size(self, shards: Sequence[int]) -> tuple[int, float | None]:
         """Utterances to compute in these shards, and their seconds of audio where all are known."""
-        if self.again is None:
-            return self.ledger.remaining(shards)
-        return sum(len(without(self.ledger.shard_table(shard), self.kept(shard))) for shard in shards), None
+        if self.again is not None:
+            return sum(len(without(self.ledger.shard_table(shard), self.kept(shard))) for shard in shards), None
+        partly = self.ledger.partly_kept().intersection(shards)
+        utterances, seconds = self.ledger.remaining([shard for shard in shards if shard not in partly])
+        for shard in partly:
+            lengths = without(self.ledger.shard_table(shard), self.kept(shard))[LENGTH]
+            utterances += len(lengths)
+            seconds = None if seconds is None or lengths.null_count else seconds + (pc.sum(lengths).as_py() or 0.0)
+        return utterances, seconds
 
     def publish(self, shard: int, rows: pa.Table) -> None:
         """Put a shard's rows into the output; of several attempts at a shard without a part the first wins."""

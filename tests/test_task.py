@@ -83,6 +83,9 @@ class TestNew:
         kept = Task(ledger).kept(0)
         assert kept is not None
         assert kept.equals(rows(["03"], "old"))
+        assert Task(ledger).size([0]) == (7, 7.0)
+        assert ledger.partly_kept() == {0}
+        ledger.forget_kept()
         assert Task(ledger).size([0]) == (8, 8.0)
 
     def test_the_first_part_wins(self, ledger: Ledger) -> None:
