@@ -35,7 +35,7 @@ class Runner:
     """One running command, as others see it."""
 
     id: str
-    total: int
+    total: int = 0
     """Utterances it set out to label."""
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
@@ -55,7 +55,10 @@ class Runner:
 
 @contextlib.contextmanager
 def announced(folder: Folder, runner: Runner, beat: float = BEAT_SECONDS) -> Iterator[None]:
-    """Say every few seconds that this runner lives, for as long as the context lasts; then take the file away."""
+    """Say every few seconds that this runner lives, for as long as the context lasts; then take the file away.
+
+    First what the dead have left is swept.
+    """
     ended = threading.Event()
 
     def say_so() -> None:
@@ -69,6 +72,8 @@ def announced(folder: Folder, runner: Runner, beat: float = BEAT_SECONDS) -> Ite
             say_so()
 
     say_so()
+    with contextlib.suppress(Exception):
+        sweep(folder, runner, others_alive(folder, runner))
     thread = threading.Thread(target=go_on, name="runner's beat", daemon=True)
     thread.start()
     try:

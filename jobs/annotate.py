@@ -14,6 +14,7 @@ from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
 from emoboost.ledger import HISTORY, Ledger
 from emoboost.reuse import refuse_unfit
+from emoboost.runners import Runner, announced, new_id
 from emoboost.summary import Summary, summarise
 from emoboost.task import Task
 from jobs.console import say
@@ -63,28 +64,38 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
         ledger = open_or_plan(options, model)
         if old is not None:
             reuse(ledger, old, options.access)
-    done = Done()
-    say_what_is_damaged(ledger)
-    if missing := ledger.missing():
-        ledger.withdraw_success()
-        with quiet(log), connected(options.ray_address) as cluster:
-            say(f"Running on {cluster.describe()}: {cluster.layout.describe()}")
-            say(f"Output: {ledger.folder.display}")
-            job = Job(
-                task=Task(ledger),
-                config=model.config,
-                model=model.reference,
-                precision=options.precision,
-                max_seconds=options.max_duration,
-                access=options.access,
-                storm_share=options.stop_at,
-            )
-            done = complete(job, missing, cluster.layout)
+    done, runner = Done(), Runner(new_id())
+    with announced(ledger.folder, runner):
+        say_what_is_damaged(ledger)
+        if missing := ledger.missing():
+            ledger.withdraw_success()
+            with quiet(log), connected(options.ray_address) as cluster:
+                say(f"Running on {cluster.describe()}: {cluster.layout.describe()}")
+                say(f"Output: {ledger.folder.display}")
+                done = complete(job_of(options, ledger, model), missing, cluster.layout, runner)
+        return finish(ledger), done
+
+
+def job_of(options: AnnotateOptions, ledger: Ledger, model: ModelFolder) -> Job:
+    """What is to be done."""
+    return Job(
+        task=Task(ledger),
+        config=model.config,
+        model=model.reference,
+        precision=options.precision,
+        max_seconds=options.max_duration,
+        access=options.access,
+        storm_share=options.stop_at,
+    )
+
+
+def finish(ledger: Ledger) -> Summary:
+    """Count what an output holds, and mark it as complete if it is."""
     summary = summarise(ledger)
     if summary.complete:
         ledger.succeed(summary.to_dict())
         ledger.forget_kept()
-    return summary, done
+    return summary
 
 
 def fitting_output(options: AnnotateOptions, model: ModelFolder) -> Ledger:

@@ -11,7 +11,7 @@ from emoboost.access import Access
 from emoboost.attempts import Attempts
 from emoboost.config import ModelConfig
 from emoboost.errors import FIXES, AudioErrorType, EmoboostError
-from emoboost.runners import Runner, announced, new_id, others_alive, shared, sweep
+from emoboost.runners import Runner, new_id, others_alive, shared
 from emoboost.storm import Storm
 from emoboost.task import Task
 from jobs.console import say
@@ -48,7 +48,7 @@ class Done:
     """Why a shard is not finished."""
 
 
-def complete(job: Job, shards: Sequence[int], layout: Layout) -> Done:
+def complete(job: Job, shards: Sequence[int], layout: Layout, runner: Runner) -> Done:
     """Do these shards.
 
     The first pass reads many recordings in one process. Shards over which something died or failed are left to passes
@@ -58,24 +58,22 @@ def complete(job: Job, shards: Sequence[int], layout: Layout) -> Done:
         job: what to do with them.
         shards: their numbers.
         layout: how the stages share the cluster.
+        runner: who does it, as it is announced.
 
     Raises:
         EmoboostError: the storage is at fault; what is published stays.
     """
-    ledger = job.task.ledger
-    runner = Runner(new_id(), job.task.size(shards)[0])
-    own = replace(job, task=replace(job.task, ledger=ledger.owned_by(runner.id)))
+    runner.total = job.task.size(shards)[0]
+    own = replace(job, task=replace(job.task, ledger=job.task.ledger.owned_by(runner.id)))
     done, care = Done(), False
     storm = Storm(job.storm_share)
-    with announced(ledger.folder, runner):
-        sweep(ledger.folder, runner, others_alive(ledger.folder, runner))
-        while left := _left(job.task, shards, done):
-            if care:
-                say(f"{_shards(len(left))} again, each recording in a process of its own: {_first_reason(done, left)}")
-            _one_pass(own, left, layout, runner, storm, done, care=care)
-            if care and len(_left(job.task, shards, done)) == len(left):
-                break
-            care = True
+    while left := _left(job.task, shards, done):
+        if care:
+            say(f"{_shards(len(left))} again, each recording in a process of its own: {_first_reason(done, left)}")
+        _one_pass(own, left, layout, runner, storm, done, care=care)
+        if care and len(_left(job.task, shards, done)) == len(left):
+            break
+        care = True
     return done
 
 

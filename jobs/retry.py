@@ -12,12 +12,15 @@ from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from emoboost.access import Access
 from emoboost.ahead import ahead
+from emoboost.checkpoint import ModelFolder
 from emoboost.defaults import STOP_AT
 from emoboost.errors import AudioErrorType, UsageError
 from emoboost.ledger import Ledger
-from emoboost.summary import Summary, summarise
+from emoboost.runners import Runner, announced, new_id
+from emoboost.summary import Summary
 from emoboost.task import Task
 from emoboost.verify import model_of
+from jobs.annotate import finish
 from jobs.console import say
 from jobs.outputs import ledger_of
 from jobs.passes import Done, Job, complete
@@ -63,28 +66,29 @@ def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
     model.verify()
     refuse_unreachable(options.ray_address)
     shards = shards_with(ledger, options.types)
-    done = Done()
-    if shards:
-        ledger.withdraw_success()
-        with quiet(log), connected(options.ray_address) as cluster:
-            say(f"Running on {cluster.describe()}: {cluster.layout.describe()}")
-            made: Any = ledger.plan.options
-            job = Job(
-                task=Task(ledger, options.types),
-                config=model.config,
-                model=model.reference,
-                precision=made["precision"],
-                max_seconds=made["max_duration"],
-                access=dataclasses.replace(
-                    options.access, **{name: made[name] for name in ("max_bytes", "max_channels", "max_sample_rate")}
-                ),
-                storm_share=options.stop_at,
-            )
-            done = complete(job, shards, cluster.layout)
-    summary = summarise(ledger)
-    if summary.complete:
-        ledger.succeed(summary.to_dict())
-    return summary, done
+    done, runner = Done(), Runner(new_id())
+    with announced(ledger.folder, runner):
+        if shards:
+            ledger.withdraw_success()
+            with quiet(log), connected(options.ray_address) as cluster:
+                say(f"Running on {cluster.describe()}: {cluster.layout.describe()}")
+                done = complete(job_of(options, ledger, model), shards, cluster.layout, runner)
+        return finish(ledger), done
+
+
+def job_of(options: RetryOptions, ledger: Ledger, model: ModelFolder) -> Job:
+    """What is to be done: as the output was made."""
+    made: Any = ledger.plan.options
+    limits = {name: made[name] for name in ("max_bytes", "max_channels", "max_sample_rate")}
+    return Job(
+        task=Task(ledger, options.types),
+        config=model.config,
+        model=model.reference,
+        precision=made["precision"],
+        max_seconds=made["max_duration"],
+        access=dataclasses.replace(options.access, **limits),
+        storm_share=options.stop_at,
+    )
 
 
 def shards_with(ledger: Ledger, types: frozenset[AudioErrorType]) -> list[int]:

@@ -110,11 +110,11 @@ class TestLife:
 class TestSweep:
     def test_takes_what_the_dead_left(self, folder: Folder) -> None:
         me, other = Runner("me", 1), Runner("other", 1)
-        for name in ("me.part.1", "other.part.2", "dead.part.3", "part.4"):
-            folder.create()
-            folder.filesystem.pipe_file(folder.path(f"{TEMPORARY}/{name}"), b"half")
-        folder.replace(f"{RUNNERS}/dead.json", json.dumps({"id": "dead"}).encode())
         with announced(folder, me), announced(folder, other):
+            folder.create()
+            for name in ("me.part.1", "other.part.2", "dead.part.3", "part.4"):
+                folder.filesystem.pipe_file(folder.path(f"{TEMPORARY}/{name}"), b"half")
+            folder.replace(f"{RUNNERS}/dead.json", json.dumps({"id": "dead"}).encode())
             gone = sweep(folder, me, {"other"})
             assert sorted(gone) == [f"{RUNNERS}/dead.json", f"{TEMPORARY}/dead.part.3", f"{TEMPORARY}/part.4"]
             assert folder.names(TEMPORARY) == ["me.part.1", "other.part.2"]
@@ -125,6 +125,8 @@ class TestSweep:
         (tmp_path / TEMPORARY).mkdir()
         (tmp_path / TEMPORARY / "other.part.2").touch()
         assert sweep(folder, Runner("me", 1), set()) == []
+        with announced(folder, Runner("me", 1)):
+            assert folder.names(TEMPORARY) == [], "now it can"
 
     def test_a_writer_taken_for_dead_writes_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its temporary file goes between the moment it is on the disk and the moment it is published."""

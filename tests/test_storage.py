@@ -345,12 +345,18 @@ class TestStoreThatFails:
         assert folder.read("theirs") == b"theirs"
 
     def test_racing_writers_on_a_bad_network(self, proxy: FaultProxy, url: str) -> None:
-        """Never two winners, and never none."""
+        """Never two winners, and one writer's whole content.
+
+        None may know that it has won: the HTTP library can repeat a request by itself, whose first try had made it.
+        """
         for fault in (lost_answer(), reset(), status(503), status(500)):
             proxy.add(fault, share=0.1)
         folder = Folder.at(url, options_for_server(proxy.endpoint), 60)
         for attempt in range(3):
-            assert_one_winner(folder, f"labels/{attempt}", raced_by_threads(folder, f"labels/{attempt}"))
+            wins = raced_by_threads(folder, f"labels/{attempt}")
+            assert sum(wins) <= 1
+            found = folder.read(f"labels/{attempt}")
+            assert found in ([content_of(wins.index(True))] if any(wins) else map(content_of, range(WRITERS)))
         assert sum(request.fault is not None for request in proxy.seen) >= 5
 
     def test_options_are_not_shown(self) -> None:
