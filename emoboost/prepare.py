@@ -17,8 +17,11 @@ from emoboost.config import SegmentConfig
 from emoboost.errors import AudioError
 from emoboost.features import FeatureExtractor
 from emoboost.schema import Outcome
-from emoboost.segment import segment
+from emoboost.segment import segment_groups
 from emoboost.utterance import Utterance
+
+GROUP = 64
+"""Segments that are cut and transformed at a time, 25 MB of samples."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +82,21 @@ class Preparation:
                 outcomes.append(Outcome(error_type=samples.type, error_message=samples.message, version=version))
                 continue
             waveform = change(samples)
-            cut = segment(waveform, self.segments)
-            for name, values in self.extractor(cut.waveforms, cut.emphasised, cut.valid).items():
-                inputs[name].append(values)
-            valid.append(cut.valid)
-            starts.append(cut.starts)
-            if most_segments is not None and sum(map(len, starts)) > most_segments:
-                raise MemoryError(f"more than {most_segments} segments")
+            n_segments = 0
+            for cut in segment_groups(waveform, self.segments, GROUP):
+                for name, values in self.extractor(cut.waveforms, cut.emphasised, cut.valid).items():
+                    inputs[name].append(values)
+                valid.append(cut.valid)
+                starts.append(cut.starts)
+                n_segments += len(cut.valid)
+                if most_segments is not None and sum(map(len, starts)) > most_segments:
+                    raise MemoryError(f"more than {most_segments} segments")
             seconds = len(waveform) / self.segments.sample_rate
-            outcomes.append(Outcome(utterance.start + seconds, seconds, len(cut.valid), version=version))
+            outcomes.append(Outcome(utterance.start + seconds, seconds, n_segments, version=version))
         return Prepared(
             tuple(outcomes),
-            {name: _join(values, nothing[name]) for name, values in inputs.items()},
+            # One after the other, so that only one of them is in memory twice.
+            {name: _join(inputs.pop(name), nothing[name]) for name in nothing},
             _join(valid, np.zeros(0, np.int32)),
             _join(starts, np.zeros(0, np.float64)),
         )

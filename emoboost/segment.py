@@ -1,5 +1,6 @@
 """Cut an utterance into segments of one length (paper, Input)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,14 +48,36 @@ def segment(waveform: Float32, config: SegmentConfig) -> Segments:
     """
     if waveform.ndim != 1 or not len(waveform):
         raise ValueError(f"a waveform is one-dimensional and has samples, found shape {waveform.shape}")
+    (everything,) = segment_groups(waveform, config, most=waveform.size)
+    return everything
+
+
+def segment_groups(waveform: Float32, config: SegmentConfig, most: int) -> Iterator[Segments]:
+    """Cut one utterance, at most so many segments at a time: hours of audio need not be in memory three times.
+
+    Args:
+        waveform: (samples,) float32, mono at `config.sample_rate`.
+        config: length, tail and pre-emphasis.
+        most: segments in one group, at least 1.
+
+    Raises:
+        ValueError: not one-dimensional, or no sample at all.
+    """
+    if waveform.ndim != 1 or not len(waveform):
+        raise ValueError(f"a waveform is one-dimensional and has samples, found shape {waveform.shape}")
     first = _first_samples(len(waveform), config.samples, config.tail, config.min_tail_samples)
     valid = np.minimum(len(waveform) - first, config.samples).astype(np.int32)
-    return Segments(
-        waveforms=_cut(waveform, first, config.samples),
-        emphasised=_cut(preemphasis(waveform, config.preemphasis), first, config.samples),
-        valid=valid,
-        starts=first / config.sample_rate,
-    )
+    for begin in range(0, len(first), most):
+        places, lengths = first[begin : begin + most], valid[begin : begin + most]
+        # The filter looks back by one sample.
+        before = max(0, int(places[0]) - 1)
+        emphasised = preemphasis(waveform[before : int(places[-1] + lengths[-1])], config.preemphasis)
+        yield Segments(
+            waveforms=_cut(waveform, places, config.samples),
+            emphasised=_cut(emphasised, places - before, config.samples),
+            valid=lengths,
+            starts=places / config.sample_rate,
+        )
 
 
 def count_segments(length: int, config: SegmentConfig) -> int:

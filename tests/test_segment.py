@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoboost.config import SegmentConfig
-from emoboost.segment import count_segments, preemphasis, segment
+from emoboost.segment import count_segments, preemphasis, segment, segment_groups
 
 CLIP = Path(__file__).parents[1] / "examples/audio/librispeech/1363-135842-0000.flac"
 SAMPLES = SegmentConfig().samples
@@ -72,6 +72,18 @@ def test_equals_a_plain_loop(length: int, tail: str) -> None:
     np.testing.assert_allclose(cut.starts, [begin / 100 for _, _, begin in expected], rtol=0, atol=1e-12)
     emphasised = by_hand(preemphasis(waveform, config.preemphasis), config)
     np.testing.assert_array_equal(cut.emphasised, np.array([piece for piece, _, _ in emphasised], np.float32))
+
+
+@pytest.mark.parametrize("tail", ["pad", "align"])
+@pytest.mark.parametrize("length", [1, 10, 11, 31, 34, 50, 59])
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_groups_are_the_whole_in_pieces(length: int, tail: str, most: int) -> None:
+    config = SegmentConfig(samples=10, min_tail_samples=3, sample_rate=100, tail=tail)
+    waveform = np.random.default_rng(length).standard_normal(length).astype(np.float32)
+    whole, groups = segment(waveform, config), list(segment_groups(waveform, config, most))
+    assert all(len(group.valid) == most for group in groups[:-1])
+    for name in ("waveforms", "emphasised", "valid", "starts"):
+        np.testing.assert_array_equal(np.concatenate([getattr(group, name) for group in groups]), getattr(whole, name))
 
 
 @settings(deadline=None)
