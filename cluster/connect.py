@@ -8,11 +8,12 @@ import signal
 import socket
 import threading
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.lost_nodes import loss_noticed
 from cluster.quiet import quiet_loggers
 from cluster.resources import GIB, Layout, Node, layout_for
 from cluster.session_folder import session_folder
@@ -44,12 +45,31 @@ class Cluster:
 
     address: str | None
     """None for a private Ray on this machine."""
-    nodes: tuple[Node, ...]
+    machines: Mapping[str, Node]
+    """By Ray's id."""
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """What its machines offer."""
+        return tuple(self.machines.values())
 
     @property
     def layout(self) -> Layout:
         """How the stages share it."""
         return layout_for(self.nodes)
+
+    def now(self) -> "Cluster":
+        """The same as it is by now; machines come and go."""
+        return Cluster(self.address, _machines())
+
+    @contextlib.contextmanager
+    def loss_noticed(self) -> Iterator[Callable[[], None]]:
+        """See `cluster.lost_nodes`; a private Ray does not outlive its only machine."""
+        if self.address is None:
+            yield lambda: None
+            return
+        with loss_noticed(self.machines.keys(), lambda: _machines().keys()) as move:
+            yield move
 
     def describe(self) -> str:
         """One line for people: nodes, CPUs, GPUs."""
@@ -90,7 +110,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
         _set_streaming()
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:
-            yield Cluster(address, tuple(_node(entry) for entry in ray.nodes() if entry["Alive"]))
+            yield Cluster(address, _machines())
         finally:
             signal.signal(signal.SIGTERM, previous)
     finally:
@@ -154,6 +174,12 @@ def _init(address: str | None, temporary: Path | None) -> None:
             f"no Ray cluster answers at {address} ({first}); check --ray-address or RAY_ADDRESS and, when the cluster "
             "asks for one, RAY_AUTH_MODE=token with RAY_AUTH_TOKEN"
         ) from error
+
+
+def _machines() -> Mapping[str, Node]:
+    import ray
+
+    return {entry["NodeID"]: _node(entry) for entry in ray.nodes() if entry["Alive"]}
 
 
 def _node(entry: Mapping[str, Any]) -> Node:

@@ -69,10 +69,9 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
         say_what_is_damaged(ledger)
         if missing := ledger.missing():
             ledger.withdraw_success()
+            say(f"Output: {ledger.folder.display}")
             with quiet(log), connected(options.ray_address) as cluster:
-                say(f"Running on {cluster.describe()}: {cluster.layout.describe()}")
-                say(f"Output: {ledger.folder.display}")
-                done = complete(job_of(options, ledger, model), missing, cluster.layout, runner)
+                done = complete(job_of(options, ledger, model), missing, cluster, runner)
         return finish(ledger), done
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from cluster.connect import Cluster
+from cluster.lost_nodes import LostNodesError
 from cluster.resources import Layout
 from emoboost.access import Access
 from emoboost.attempts import Attempts
@@ -48,7 +50,7 @@ class Done:
     """Why a shard is not finished."""
 
 
-def complete(job: Job, shards: Sequence[int], layout: Layout, runner: Runner) -> Done:
+def complete(job: Job, shards: Sequence[int], cluster: Cluster, runner: Runner) -> Done:
     """Do these shards.
 
     The first pass reads many recordings in one process. Shards over which something died or failed are left to passes
@@ -57,7 +59,7 @@ def complete(job: Job, shards: Sequence[int], layout: Layout, runner: Runner) ->
     Args:
         job: what to do with them.
         shards: their numbers.
-        layout: how the stages share the cluster.
+        cluster: where; when machines of it are lost, the others do their work.
         runner: who does it, as it is announced.
 
     Raises:
@@ -67,10 +69,16 @@ def complete(job: Job, shards: Sequence[int], layout: Layout, runner: Runner) ->
     own = replace(job, task=replace(job.task, ledger=job.task.ledger.owned_by(runner.id)))
     done, care = Done(), False
     storm = Storm(job.storm_share)
+    say(f"Running on {cluster.describe()}: {cluster.layout.describe()}")
     while left := _left(job.task, shards, done):
         if care:
             say(f"{_shards(len(left))} again, each recording in a process of its own: {_first_reason(done, left)}")
-        _one_pass(own, left, layout, runner, storm, done, care=care)
+        try:
+            _one_pass(own, left, cluster, runner, storm, done, care=care)
+        except LostNodesError:
+            cluster = cluster.now()
+            say(f"Machines are lost, and the work stood still. It goes on on {cluster.describe()}")
+            continue
         if care and len(_left(job.task, shards, done)) == len(left):
             break
         care = True
@@ -85,8 +93,9 @@ def _left(task: Task, shards: Sequence[int], done: Done) -> list[int]:
 
 
 def _one_pass(
-    job: Job, shards: Sequence[int], layout: Layout, runner: Runner, storm: Storm, done: Done, *, care: bool
+    job: Job, shards: Sequence[int], cluster: Cluster, runner: Runner, storm: Storm, done: Done, *, care: bool
 ) -> None:
+    layout = cluster.layout
     others = len(others_alive(job.task.ledger.folder, runner))
     if others:
         say(f"{others} other command{'s work' if others > 1 else ' works'} on this output; they share what is left")
@@ -96,8 +105,9 @@ def _one_pass(
     network = NetworkWork(job.task, job.model, layout.device, job.precision, attempts, job.access)
     done.reasons.clear()
     try:
-        with progress(*job.task.size(shards)) as shown:
+        with progress(*job.task.size(shards)) as shown, cluster.loss_noticed() as moved:
             for row in _rows(prepare, network, layout, care=care):
+                moved()
                 _take(row, job.task.ledger.folder.display, done, runner, storm, shown)
     finally:
         attempts.forget()

@@ -21,7 +21,6 @@ from emoboost.summary import Summary
 from emoboost.task import Task
 from emoboost.verify import model_of
 from jobs.annotate import finish
-from jobs.console import say
 from jobs.outputs import ledger_of
 from jobs.passes import Done, Job, complete
 
@@ -71,8 +70,7 @@ def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
         if shards:
             ledger.withdraw_success()
             with quiet(log), connected(options.ray_address) as cluster:
-                say(f"Running on {cluster.describe()}: {cluster.layout.describe()}")
-                done = complete(job_of(options, ledger, model), shards, cluster.layout, runner)
+                done = complete(job_of(options, ledger, model), shards, cluster, runner)
         return finish(ledger), done
 
 

@@ -99,7 +99,7 @@ def alone(shards: int, network: Any, work: tuple[Any, ...], layout: Layout) -> A
 @contextlib.contextmanager
 def here(address: str | None) -> Iterator[Cluster]:
     """`cluster.connect.connected` without Ray."""
-    yield Cluster(None, (Node(2, 0, 8 * GIB),))
+    yield Cluster(None, {"this": Node(2, 0, 8 * GIB)})
 
 
 def kill() -> None:
