@@ -11,6 +11,7 @@ OUTPUT/_SUCCESS.json                                         written last, with 
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import io
 import json
@@ -25,9 +26,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from emoboost.ahead import ahead
-from emoboost.errors import OutputError
+from emoboost.errors import EmoboostError, OutputError
 from emoboost.plan import LENGTH, PLAN_FILE, Plan, read_shard
-from emoboost.shards import shard_file
+from emoboost.shards import shard_files
 from emoboost.storage import Folder
 
 LABELS, PLAN, HISTORY, KEPT, LOGS, SUCCESS = "labels", "_plan", "_history", "_kept", "_logs", "_SUCCESS.json"
@@ -52,19 +53,28 @@ class Ledger:
 
     @classmethod
     def create(cls, folder: Folder, plan: Plan, planned: Path) -> Self:
-        """Move a finished plan from the local folder `planned` into the output; plan.json goes last.
+        """Copy a finished plan from the local folder `planned` into the output; plan.json goes last.
+
+        Returns:
+            The output's ledger, whose plan is another one when another command was first.
 
         Raises:
             OutputError: the folder cannot be written.
         """
         folder.create()
         ledger = cls(folder, plan)
+        tables = shard_files(plan.shards, plan.shards_per_file)
         with _writable(folder):
-            for file in sorted(planned.iterdir()):
-                if file.name != PLAN_FILE:
-                    folder.replace(ledger.plan_name(file.name), file.read_bytes())
-            folder.publish(f"{PLAN}/{PLAN_FILE}", (planned / PLAN_FILE).read_bytes())
-        return ledger
+            for name in tables:
+                folder.replace(ledger.plan_name(name), (planned / name).read_bytes())
+            if folder.publish(f"{PLAN}/{PLAN_FILE}", (planned / PLAN_FILE).read_bytes()):
+                return ledger
+            winner = cls.open(folder)
+            assert winner is not None
+            if winner.plan.hash != plan.hash:
+                for name in tables:
+                    folder.remove(ledger.plan_name(name))
+            return winner
 
     @classmethod
     def open(cls, folder: Folder) -> Self | None:
@@ -92,7 +102,7 @@ class Ledger:
         return None
 
     def plan_name(self, file: str) -> str:
-        """Where one of the plan's table files lies; the hash keeps two different plans from mixing."""
+        """Where one of the plan's tables lies; the hash, which is also over them, keeps two plans from mixing."""
         return f"{PLAN}/{self.plan.hash[:8]}-{file}"
 
     def part_name(self, shard: int) -> str:
@@ -107,13 +117,14 @@ class Ledger:
         """The shards whose part exists."""
         return self._shards_of(self.folder.names(LABELS))
 
+    def shard_of(self, file: str) -> int | None:
+        """The shard whose part or kept rows have this name in their folder; None for a name that is none of ours."""
+        digits = file.removesuffix(".parquet").rpartition("-")[2]
+        shard = int(digits) if digits.isascii() and digits.isdecimal() else self.plan.shards
+        return shard if shard < self.plan.shards and self.part_name(shard) == f"{LABELS}/{file}" else None
+
     def _shards_of(self, names: Sequence[str]) -> set[int]:
-        prefix, suffix = f"part-{self.plan.hash[:8]}-", ".parquet"
-        return {
-            int(name[len(prefix) : -len(suffix)])
-            for name in names
-            if name.startswith(prefix) and name.endswith(suffix) and name[len(prefix) : -len(suffix)].isdigit()
-        }
+        return {shard for name in names if (shard := self.shard_of(name)) is not None}
 
     def missing(self) -> list[int]:
         """The shards that have no part yet, in order."""
@@ -145,8 +156,8 @@ class Ledger:
         self._keep_for_history(self.part_name(shard))
         self.folder.replace(self.part_name(shard), _parquet(table))
 
-    def set_damaged_aside(self) -> dict[int, str]:
-        """Move parts that cannot be read, or have another number of rows than planned, into `_history/`.
+    def damaged(self) -> dict[int, str]:
+        """Parts that cannot be read or have another number of rows than planned, by a look at their footers.
 
         Nothing that this package does leaves such a part; disks, mounts and people can.
 
@@ -155,17 +166,24 @@ class Ledger:
         """
         sizes, finished = self.shard_sizes(), sorted(self.finished())
         found = ahead(lambda shard: self._damage(shard, sizes[shard]), finished)
-        damaged = {shard: damage for shard, damage in zip(finished, found, strict=True) if damage is not None}
-        for shard in damaged:
-            self._keep_for_history(self.part_name(shard))
-            self.folder.remove(self.part_name(shard))
-        return damaged
+        return {shard: damage for shard, damage in zip(finished, found, strict=True) if damage is not None}
+
+    def set_aside(self, shard: int) -> None:
+        """Move a part into `_history/`, so that it is made again.
+
+        Raises:
+            OutputError: it cannot be moved.
+        """
+        name = self.part_name(shard)
+        with _readable(self.folder, name, "remove it"):
+            self._keep_for_history(name)
+            self.folder.remove(name)
 
     def shard_sizes(self) -> list[int]:
         """Utterances of every shard, by the footers of the plan's tables."""
         sizes: list[int] = []
-        for first in range(0, self.plan.shards, self.plan.shards_per_file):
-            with self._open_plan_file(shard_file(first, self.plan.shards_per_file)[0]) as file:
+        for name in shard_files(self.plan.shards, self.plan.shards_per_file):
+            with self._open_plan_file(name) as file:
                 footer = pq.ParquetFile(file).metadata
             sizes += [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
         return sizes
@@ -218,21 +236,21 @@ class Ledger:
         return self.part(shard, columns).table
 
     def succeed(self, totals: Mapping[str, object]) -> None:
-        """Write the success marker; the caller has checked the totals against the plan.
+        """Write the success marker; the caller has checked everything.
 
         Raises:
-            OutputError: it cannot be written.
+            EmoboostError: it cannot be written.
         """
-        with _writable(self.folder):
+        with _writable(self.folder, EmoboostError):
             self.folder.replace(SUCCESS, (json.dumps(totals, indent=2) + "\n").encode())
 
     def withdraw_success(self) -> None:
         """Remove the success marker of an output that lacks parts.
 
         Raises:
-            OutputError: it cannot be removed.
+            EmoboostError: it cannot be removed.
         """
-        with _writable(self.folder):
+        with _writable(self.folder, EmoboostError):
             self.folder.remove(SUCCESS)
 
     def _kept_name(self, shard: int) -> str:
@@ -247,7 +265,10 @@ class Ledger:
         try:
             with self.folder.open(self.part_name(shard)) as file:
                 found = pq.ParquetFile(file).metadata.num_rows
-        except pa.ArrowException as error:
+        except (OSError, pa.ArrowException) as error:
+            # Of a garbled footer Arrow says OSError, without a number; one with a number is the disk's.
+            if isinstance(error, OSError) and error.errno not in (None, errno.EISDIR):
+                raise
             return f"cannot be read ({str(error).splitlines()[0]})"
         return None if found == rows else f"has {found} rows, the plan gives this shard {rows}"
 
@@ -265,12 +286,12 @@ def _parquet(table: pa.Table) -> bytes:
 
 
 @contextlib.contextmanager
-def _writable(folder: Folder) -> Iterator[None]:
+def _writable(folder: Folder, kind: type[EmoboostError] = OutputError) -> Iterator[None]:
     """Turn a disk that is full or may not be written into an error for people."""
     try:
         yield
     except OSError as error:
-        raise OutputError(
+        raise kind(
             f"{folder.display}: cannot be written ({error.strerror or error}); the same command continues"
         ) from error
 

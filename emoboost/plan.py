@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from emoboost.manifest.column_types import TextTypes, typed
 from emoboost.manifest.columns import LENGTH
 from emoboost.manifest.kinds import open_source
 from emoboost.redaction import redacted
-from emoboost.shards import SHARDS_PER_FILE, ShardWriter, shard_file
+from emoboost.shards import SHARDS_PER_FILE, ShardWriter, shard_file, shard_files
 from emoboost.utterance import Utterance
 
 __all__ = [
@@ -37,13 +37,14 @@ __all__ = [
     "Plan",
     "make_plan",
     "manifest_hash",
-    "plan_hash",
     "read_shard",
+    "tables_hash",
     "utterances_of",
 ]
 
 PLAN_FILE = "plan.json"
-FORMAT = 1
+FORMAT = 2
+NOT_HASHED = ("manifest", "base", "carried")
 INDEX = "plan_index"
 """Our column with the number of the row in the manifest, named so that a manifest's own `index` keeps its name."""
 
@@ -70,23 +71,30 @@ class Plan:
     """The manifest's own columns, under their names in the output, after the types of text columns were found."""
     renames: Mapping[str, str]
     """Name in the manifest -> name in the output, of carried columns whose name is the output's own."""
+    tables_sha256: str
+    """Over the lines `<name> <SHA-256 of the file>` of the plan's tables, in order."""
     shards_per_file: int = SHARDS_PER_FILE
 
     @property
     def hash(self) -> str:
-        """Identity of the run: SHA-256 over the manifest, the options and the plan's format."""
-        return _combined_hash(self.manifest_hash, self.options)
+        """Identity of the run: SHA-256 over plan.json without `manifest`, `base` and `carried`.
+
+        So over its tables, too: what the recordings' headers say may differ between two looks at them, and with it how
+        the utterances are cut into shards. Where an archive lies may change, and Arrow writes one schema in several
+        ways.
+        """
+        values = {name: value for name, value in self._values().items() if name not in NOT_HASHED}
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
     def to_json(self) -> str:
         """The text of plan.json."""
-        values = {
-            "format": FORMAT,
-            "hash": self.hash,
-            **{name: value for name, value in vars(self).items() if name != "carried"},
-            "base": redacted(self.base),
-            "carried": base64.b64encode(self.carried.serialize().to_pybytes()).decode(),
-        }
+        values = {"hash": self.hash, **self._values(), "base": redacted(self.base)}
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+    def _values(self) -> dict[str, object]:
+        carried = base64.b64encode(self.carried.serialize().to_pybytes()).decode()
+        return {"format": FORMAT, **vars(self), "carried": carried}
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -116,15 +124,6 @@ def manifest_hash(manifest: str) -> str:
         ManifestError: it cannot be read.
     """
     return open_source(manifest).digest()
-
-
-def plan_hash(manifest: str, options: Mapping[str, object]) -> str:
-    """The hash of the plan that these would give, without planning.
-
-    Raises:
-        ManifestError: the manifest cannot be read.
-    """
-    return _combined_hash(manifest_hash(manifest), options)
 
 
 def make_plan(
@@ -191,6 +190,7 @@ def make_plan(
         unknown_lengths=unknown_lengths,
         carried=_carried_schema(opened, types),
         renames=opened.columns.renames,
+        tables_sha256=tables_hash((name, _sha256(folder / name)) for name in shard_files(writer.shards)),
     )
     (folder / PLAN_FILE).write_text(plan.to_json(), encoding="utf-8")
     return plan
@@ -262,7 +262,14 @@ def _carried_schema(manifest: Manifest, types: TextTypes) -> pa.Schema:
     return pa.schema([field(ours, theirs) for ours, theirs in manifest.columns.carried.items()])
 
 
-def _combined_hash(identity: str, options: Mapping[str, object]) -> str:
-    values = {"format": FORMAT, "manifest": identity, "options": options}
-    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+def tables_hash(files: Iterable[tuple[str, bytes]]) -> str:
+    """`Plan.tables_sha256` of the plan's tables, given as name and SHA-256 in the order of shards."""
+    digest = hashlib.sha256()
+    for name, sha256 in files:
+        digest.update(f"{name} {sha256.hex()}\n".encode())
+    return digest.hexdigest()
+
+
+def _sha256(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").digest()

@@ -40,6 +40,15 @@ def shard_file(shard: int, per_file: int = SHARDS_PER_FILE) -> tuple[str, int]:
     return f"shards-{shard // per_file:05d}.parquet", shard % per_file
 
 
+def shard_files(shards: int, per_file: int = SHARDS_PER_FILE) -> list[str]:
+    """The files that hold so many shards, in order.
+
+    >>> shard_files(501)
+    ['shards-00000.parquet', 'shards-00001.parquet']
+    """
+    return [shard_file(first, per_file)[0] for first in range(0, shards, per_file)]
+
+
 def cut(lengths: np.ndarray, shard: int) -> int | None:
     """How many of the next utterances make this shard; None when that depends on utterances yet to come.
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emoboost.ahead import ahead
-from emoboost.ledger import Ledger, Part
 from emoboost.schema import Status
 from emoboost.vocabulary import canonical
 
@@ -94,13 +92,13 @@ class Summary:
     renames: Mapping[str, str]
     """Columns of the manifest whose name is ours, and the name under which they are carried."""
     problems: list[str]
-    """Departures from the plan that no crash explains; empty in a healthy output."""
+    """The first of what is wrong; empty in a healthy output."""
     parts_sha256: str
-    """See `PartsHash`."""
+    """See `PartsHash`; over the parts that are there and right."""
 
     @property
     def complete(self) -> bool:
-        """Whether every planned utterance has its row."""
+        """Whether every planned utterance has its row, and every check holds."""
         return not self.missing_shards and not self.problems
 
     def to_dict(self) -> dict[str, object]:
@@ -118,42 +116,3 @@ class Summary:
             "parts_sha256": self.parts_sha256,
             **counts,
         }
-
-
-def summarise(ledger: Ledger) -> Summary:
-    """Read every part once, no more than a few at a time.
-
-    Raises:
-        OutputError: a part or a table of the plan is missing or damaged.
-    """
-    wanted = ["utterance_id", "status", "error_type", "error_message", "label", "duration", "n_segments"]
-    if TRUTH in ledger.plan.carried.names:
-        wanted.append(TRUTH)
-
-    def read(shard: int) -> tuple[str, Part, pa.Table]:
-        return ledger.part_name(shard), ledger.part(shard, wanted), ledger.shard_table(shard)
-
-    missing = ledger.missing()
-    counts, parts_hash, problems = Counts(), PartsHash(), []
-    for name, part, planned in ahead(read, sorted(set(range(ledger.plan.shards)) - set(missing))):
-        if not part.table["utterance_id"].equals(planned["utterance_id"]):
-            problems.append(f"{name} does not hold the utterances that the plan gives this shard")
-        counts.add(part.table)
-        parts_hash.add(name, part.sha256)
-    return summary_of(ledger, counts, missing, problems, parts_hash.hex)
-
-
-def summary_of(ledger: Ledger, counts: Counts, missing: list[int], problems: list[str], parts_sha256: str) -> Summary:
-    """What was counted, beside what the plan says of the whole."""
-    plan = ledger.plan
-    return Summary(
-        ledger.folder.display,
-        str(plan.options.get("model")),
-        plan.utterances,
-        counts,
-        plan.shards,
-        missing,
-        plan.renames,
-        problems,
-        parts_sha256,
-    )

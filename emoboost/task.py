@@ -27,9 +27,7 @@ class Task:
         """Rows of this shard that stay as they are."""
         if self.again is None:
             return self.ledger.kept(shard)
-        part = self.ledger.read_part(shard)
-        chosen = pa.array([error.value for error in self.again], pa.string())
-        return part.filter(pc.invert(pc.is_in(part["error_type"], chosen)))
+        return self._without_errors(self.ledger.read_part(shard))
 
     def size(self, shards: Sequence[int]) -> tuple[int, float | None]:
         """Utterances to compute in these shards, and their seconds of audio where all are known."""
@@ -43,19 +41,42 @@ class Task:
             seconds = None if seconds is None or lengths.null_count else seconds + (pc.sum(lengths).as_py() or 0.0)
         return utterances, seconds
 
-    def publish(self, shard: int, rows: pa.Table) -> None:
-        """Put a shard's rows into the output; of several attempts at a shard without a part the first wins."""
+    def publish(self, shard: int, computed: pa.Table, kept: pa.Table | None) -> None:
+        """Put a shard's rows into the output.
+
+        Of several attempts at a shard without a part the first wins. Where rows are computed again, the part is read
+        once more, because another command may have replaced other rows of it in the meantime, and no row that got its
+        label becomes an error again.
+
+        Args:
+            shard: its number.
+            computed: the rows that were.
+            kept: the others, as `kept` gave them.
+        """
+        planned = self.ledger.shard_table(shard)
         if self.again is None:
-            self.ledger.commit(shard, rows)
-        elif not rows.equals(self.ledger.read_part(shard)):
+            self.ledger.commit(shard, joined(planned, computed, kept))
+            return
+        part = self.ledger.read_part(shard)
+        # Those that still have one of the errors.
+        mended = without(computed, self._without_errors(part))
+        rows = joined(planned, mended, without(part, mended))
+        if not rows.equals(part):
+            self.ledger.withdraw_success()
             self.ledger.replace(shard, rows)
+
+    def _without_errors(self, part: pa.Table) -> pa.Table:
+        assert self.again is not None
+        errors = part["error_type"].to_pylist()
+        return _rows(part, [row for row, error in enumerate(errors) if error not in self.again])
 
 
 def without(planned: pa.Table, kept: pa.Table | None) -> pa.Table:
     """The utterances of a shard that are still to be computed, in the plan's order."""
     if kept is None:
         return planned
-    return planned.filter(pc.invert(pc.is_in(planned["utterance_id"], kept["utterance_id"].combine_chunks())))
+    there = set(kept["utterance_id"].to_pylist())
+    return _rows(planned, [row for row, name in enumerate(planned["utterance_id"].to_pylist()) if name not in there])
 
 
 def joined(planned: pa.Table, computed: pa.Table, kept: pa.Table | None) -> pa.Table:
@@ -64,5 +85,10 @@ def joined(planned: pa.Table, computed: pa.Table, kept: pa.Table | None) -> pa.T
         return computed
     rows = pa.concat_tables([computed, kept.select(computed.column_names).cast(computed.schema)])
     where = {name: place for place, name in enumerate(rows["utterance_id"].to_pylist())}
-    order: Sequence[int] = [where[name] for name in planned["utterance_id"].to_pylist()]
-    return rows.take(order).replace_schema_metadata(computed.schema.metadata).combine_chunks()
+    order = [where[name] for name in planned["utterance_id"].to_pylist()]
+    return _rows(rows, order).replace_schema_metadata(computed.schema.metadata).combine_chunks()
+
+
+def _rows(table: pa.Table, places: Sequence[int]) -> pa.Table:
+    """These rows; by slices, because Arrow neither takes nor filters every type that a manifest may carry."""
+    return pa.concat_tables([table.slice(place, 1) for place in places]) if places else table.slice(0, 0)

@@ -12,12 +12,13 @@ from cluster.quiet import quiet
 from emoboost.access import Access
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
-from emoboost.ledger import HISTORY, Ledger
+from emoboost.ledger import Ledger
 from emoboost.reuse import refuse_unfit
 from emoboost.runners import Runner, announced, new_id
-from emoboost.summary import Summary, summarise
+from emoboost.summary import Summary
 from emoboost.task import Task
 from jobs.console import say
+from jobs.finishing import marked, mended, put_aside
 from jobs.outputs import ledger_of
 from jobs.passes import Done, Job, complete
 from jobs.planning import open_or_plan, row_options
@@ -65,14 +66,18 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
         if old is not None:
             reuse(ledger, old, options.access)
     done, runner = Done(), Runner(new_id())
-    with announced(ledger.folder, runner):
-        say_what_is_damaged(ledger)
+
+    def label() -> None:
         if missing := ledger.missing():
             ledger.withdraw_success()
-            say(f"Output: {ledger.folder.display}")
             with quiet(log), connected(options.ray_address) as cluster:
-                done = complete(job_of(options, ledger, model), missing, cluster, runner)
-        return finish(ledger), done
+                complete(job_of(options, ledger, model), missing, cluster, runner, done)
+
+    with announced(ledger.folder, runner):
+        say(f"Output: {ledger.folder.display}")
+        put_aside(ledger, ledger.damaged())
+        label()
+        return marked(ledger, mended(ledger, label)), done
 
 
 def job_of(options: AnnotateOptions, ledger: Ledger, model: ModelFolder) -> Job:
@@ -88,15 +93,6 @@ def job_of(options: AnnotateOptions, ledger: Ledger, model: ModelFolder) -> Job:
     )
 
 
-def finish(ledger: Ledger) -> Summary:
-    """Count what an output holds, and mark it as complete if it is."""
-    summary = summarise(ledger)
-    if summary.complete:
-        ledger.succeed(summary.to_dict())
-        ledger.forget_kept()
-    return summary
-
-
 def fitting_output(options: AnnotateOptions, model: ModelFolder) -> Ledger:
     """The older output whose rows hold for a new one.
 
@@ -106,9 +102,3 @@ def fitting_output(options: AnnotateOptions, model: ModelFolder) -> Ledger:
     old = ledger_of(str(options.reuse), options.access.storage_options)
     refuse_unfit(row_options(options, model), old.plan)
     return old
-
-
-def say_what_is_damaged(ledger: Ledger) -> None:
-    """Put damaged parts aside, so that they are made again, and say so."""
-    for shard, damage in ledger.set_damaged_aside().items():
-        say(f"{ledger.part_name(shard)} {damage}: kept in {HISTORY}/, and made again")

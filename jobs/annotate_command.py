@@ -37,4 +37,14 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
         summary, done = annotate(options, log)
     seconds = time.monotonic() - started
     card = find_model(options.model, options.access).config.training.get("summary", "provenance unknown")
-    return concluded(summary, done, seconds, str(card), log, max_errors=max_errors, as_json=as_json)
+    return concluded(
+        summary,
+        done,
+        summary.missing_shards,
+        seconds,
+        str(card),
+        log,
+        max_errors=max_errors,
+        go_on="The same command continues.",
+        as_json=as_json,
+    )

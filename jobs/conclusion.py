@@ -53,42 +53,50 @@ def explained(output: str, log: Path) -> Iterator[None]:
 
 
 def concluded(
-    summary: Summary, done: Done, seconds: float, card: str, log: Path, *, max_errors: float, as_json: bool
+    summary: Summary,
+    done: Done,
+    left: Sequence[int],
+    seconds: float,
+    card: str,
+    log: Path,
+    *,
+    max_errors: float,
+    go_on: str,
+    as_json: bool,
 ) -> Exit:
     """Print what an output holds and what a run did.
 
     Args:
         summary: of the output.
         done: by this run.
+        left: shards that it should have done and has not.
         seconds: that it took.
         card: what the model was trained on.
         log: where it may have written lines.
         max_errors: share of error rows, in [0, 1], up to which the exit code is 0.
+        go_on: what does the rest.
         as_json: print for programs.
     """
     if as_json:
         print(json.dumps({**summary.to_dict(), "wall_seconds": round(seconds, 1), "log": _existing(log)}))
     else:
         print(summary_text(summary, done.seconds / seconds, _existing(log), card))
-    if not summary.complete:
-        _say_what_is_missing(summary.missing_shards, done.reasons)
-    return exit_for(summary, max_errors)
-
-
-def exit_for(summary: Summary, max_errors: float) -> Exit:
-    """The exit code that this summary deserves."""
-    if not summary.complete:
+    if summary.problems:
+        say(f"Something is wrong with the output; emoboost-batch verify {summary.output} tells all of it.")
+        return Exit.WRONG
+    if left or summary.missing_shards:
+        _say_what_is_left(left, done.reasons, go_on)
         return Exit.INCOMPLETE
     errors = summary.counts.status.get("error", 0)
     return Exit.ERRORS if errors > max_errors * summary.planned else Exit.COMPLETE
 
 
-def _say_what_is_missing(shards: Sequence[int], reasons: Mapping[int, str]) -> None:
+def _say_what_is_left(shards: Sequence[int], reasons: Mapping[int, str], go_on: str) -> None:
     for shard in shards[:SHOWN]:
-        say(f"Shard {shard} is missing: {reasons.get(shard, 'nothing was heard of it')}")
+        say(f"Shard {shard} is not done: {reasons.get(shard, 'nothing was heard of it')}")
     if len(shards) > SHOWN:
         say(f"and {len(shards) - SHOWN:,} more")
-    say("The same command continues.")
+    say(go_on)
 
 
 def _existing(log: Path) -> str | None:

@@ -24,9 +24,9 @@ class Exit(IntEnum):
     ERRORS = 3
     """Every utterance has its row, more than `--max-errors` of them are errors."""
     INCOMPLETE = 4
-    """Some utterances have no row yet; the same command continues."""
+    """Something is not done yet; the same command continues."""
     WRONG = 5
-    """verify found something wrong."""
+    """Something is wrong with an output; verify says what."""
     INTERRUPTED = 130
     """Ctrl-C or SIGTERM; the same command continues."""
 

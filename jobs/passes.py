@@ -48,10 +48,12 @@ class Done:
     """Shards that it published."""
     reasons: dict[int, str] = field(default_factory=dict)
     """Why a shard is not finished."""
+    left: list[int] = field(default_factory=list)
+    """Shards that it should have published and has not."""
 
 
-def complete(job: Job, shards: Sequence[int], cluster: Cluster, runner: Runner) -> Done:
-    """Do these shards.
+def complete(job: Job, shards: Sequence[int], cluster: Cluster, runner: Runner, done: Done) -> None:
+    """Do these shards, and add to `done` what was done.
 
     The first pass reads many recordings in one process. Shards over which something died or failed are left to passes
     that read one recording at a time in a process of its own, so that the one at fault gets an error row.
@@ -61,14 +63,14 @@ def complete(job: Job, shards: Sequence[int], cluster: Cluster, runner: Runner) 
         shards: their numbers.
         cluster: where; when machines of it are lost, the others do their work.
         runner: who does it, as it is announced.
+        done: so far.
 
     Raises:
         EmoboostError: the storage is at fault; what is published stays.
     """
     runner.total = job.task.size(shards)[0]
     own = replace(job, task=replace(job.task, ledger=job.task.ledger.owned_by(runner.id)))
-    done, care = Done(), False
-    storm = Storm(job.storm_share)
+    storm, care = Storm(job.storm_share), False
     say(f"Running on {cluster.describe()}: {cluster.layout.describe()}")
     while left := _left(job.task, shards, done):
         if care:
@@ -77,12 +79,12 @@ def complete(job: Job, shards: Sequence[int], cluster: Cluster, runner: Runner) 
             _one_pass(own, left, cluster, runner, storm, done, care=care)
         except LostNodesError:
             cluster = cluster.now()
-            say(f"Machines are lost, and the work stood still. It goes on on {cluster.describe()}")
+            say(f"Machines are lost, and the work stood still. It continues on {cluster.describe()}")
             continue
         if care and len(_left(job.task, shards, done)) == len(left):
             break
         care = True
-    return done
+    done.left = left
 
 
 def _left(task: Task, shards: Sequence[int], done: Done) -> list[int]:

@@ -34,18 +34,14 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
     Raises:
         UsageError: a bad channel, manifest or output, or an output of another run.
     """
-    output = output_of(options)
     folder = output_folder(options)
     rows = row_options(options, model)
     ledger = Ledger.open(folder)
     if ledger is None:
         with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
-            Ledger.create(folder, plan_locally(options, rows, Path(planned)), Path(planned))
-        # Read back: another command may have planned this folder in the meantime.
-        ledger = Ledger.open(folder)
-        assert ledger is not None
+            ledger = Ledger.create(folder, plan_locally(options, rows, Path(planned)), Path(planned))
     source = open_source(options.manifest, options.access)
-    refuse_other_plan(ledger, source.digest(), rows, command_with_output(f"{output}-2"))
+    refuse_other_plan(ledger, source.digest(), rows, command_with_output(another(output_of(options))))
     # The manifest and its recordings may have moved since they were planned.
     return dataclasses.replace(ledger, plan=dataclasses.replace(ledger.plan, base=source.base))
 
@@ -83,7 +79,7 @@ def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
         folder.check_writable()
     else:
         digest = open_source(options.manifest, options.access).digest()
-        refuse_other_plan(ledger, digest, rows, command_with_output(f"{output_of(options)}-2"))
+        refuse_other_plan(ledger, digest, rows, command_with_output(another(output_of(options))))
     with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
         plan = plan_locally(options, rows, Path(planned))
     return {
@@ -120,6 +116,15 @@ def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, obj
 def output_of(options: "AnnotateOptions") -> str:
     """The output the user named, or else a folder in the current directory, named after the manifest."""
     return default_output(options.manifest, options.limit) if options.output is None else options.output
+
+
+def another(output: str) -> str:
+    """A name for an output beside this one.
+
+    >>> another("calls.emotions/")
+    'calls.emotions-2'
+    """
+    return f"{output.rstrip('/')}-2"
 
 
 def output_folder(options: "AnnotateOptions") -> Folder:

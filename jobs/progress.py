@@ -94,6 +94,12 @@ class NowAndThen:
             print(line, file=sys.stderr, flush=True)
 
 
+def checking(what: str, shards: int) -> Callable[[int], None]:
+    """Says now and then how many shards were looked at."""
+    told = NowAndThen()
+    return lambda done: told(f"{what}: {done:,} of {shards:,} shards")
+
+
 @dataclass
 class _PlainLines:
     """Prints at most one line in ten seconds, and the last one in any case."""

@@ -20,7 +20,7 @@ from emoboost.runners import Runner, announced, new_id
 from emoboost.summary import Summary
 from emoboost.task import Task
 from emoboost.verify import model_of
-from jobs.annotate import finish
+from jobs.finishing import checked, marked
 from jobs.outputs import ledger_of
 from jobs.passes import Done, Job, complete
 
@@ -68,10 +68,9 @@ def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
     done, runner = Done(), Runner(new_id())
     with announced(ledger.folder, runner):
         if shards:
-            ledger.withdraw_success()
             with quiet(log), connected(options.ray_address) as cluster:
-                done = complete(job_of(options, ledger, model), shards, cluster, runner)
-        return finish(ledger), done
+                complete(job_of(options, ledger, model), shards, cluster, runner, done)
+        return marked(ledger, checked(ledger).summary), done
 
 
 def job_of(options: RetryOptions, ledger: Ledger, model: ModelFolder) -> Job:

@@ -32,4 +32,14 @@ def retry_command(options: RetryOptions, *, errors: bool, max_errors: float, as_
     model = model_of(ledger.plan, options.model, options.access)
     card = model.config.training.get("summary", "provenance unknown")
     seconds = time.monotonic() - started
-    return concluded(summary, done, seconds, str(card), log, max_errors=max_errors, as_json=as_json)
+    return concluded(
+        summary,
+        done,
+        done.left,
+        seconds,
+        str(card),
+        log,
+        max_errors=max_errors,
+        go_on="The same command tries it again." if done.left else "The annotate command that made it does the rest.",
+        as_json=as_json,
+    )

@@ -19,7 +19,7 @@ from emoboost.plan import utterances_of
 from emoboost.predict import EmotionModel, load_model, preparation_for
 from emoboost.prepare import Preparation
 from emoboost.schema import FORMAT_VERSION, Outcome, labels_table
-from emoboost.task import Task, joined, without
+from emoboost.task import Task, without
 from jobs.failures import reason_of
 from jobs.rows import EXCUSE, Excuse, counts_row, excuse_row, from_row, to_row
 
@@ -165,7 +165,7 @@ class Labeller:
             planned, carried = task.ledger.shard_table(shard), task.ledger.plan.carried.names
             computed = without(planned, kept)
             rows = labels_table(computed, outcomes, probabilities, self.model.classes, carried, self.facts)
-            task.publish(shard, joined(planned, rows, kept))
+            task.publish(shard, rows, kept)
         except (StorageStop, OutputError) as error:
             return excuse_row(shard, Excuse.STOP, str(error))
         except OSError as error:

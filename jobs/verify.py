@@ -12,9 +12,19 @@ from emoboost.ledger import Ledger
 from emoboost.predict import EmotionModel
 from emoboost.storage import Folder
 from emoboost.store_options import parse_storage_options
-from emoboost.verify import Findings, Recomputed, Sample, Verified, model_of, open_output, recompute, verify
+from emoboost.verify import (
+    Findings,
+    Recomputed,
+    Sample,
+    Verified,
+    check_marker,
+    model_of,
+    open_output,
+    recompute,
+    verify,
+)
 from jobs.exits import Exit
-from jobs.progress import NowAndThen, duration
+from jobs.progress import checking, duration
 from jobs.stages import set_up_torch
 
 
@@ -34,20 +44,19 @@ def verify_command(
     findings = Findings()
     access = Access(storage_options=parse_storage_options(storage_options))
     ledger = open_output(Folder.at(output, access.storage_options), findings)
-    verified, recomputed = None, None
+    verified, recomputed, marker = None, None, False
     if ledger is not None:
         # Before the long part, so that a wrong model is refused at once.
         model = model_of(ledger.plan, model_name, access) if recompute else None
         sample = Sample(recompute, seed) if recompute else None
-        told = NowAndThen()
-        shards = ledger.plan.shards
-        verified = verify(ledger, findings, sample, lambda done: told(f"verifying: {done:,} of {shards:,} shards"))
+        verified = verify(ledger, findings, sample, checking("verifying", ledger.plan.shards))
+        marker = check_marker(ledger, verified.summary, findings)
         if model is not None and sample is not None:
             recomputed = _recompute(sample, ledger, model, access, findings)
     if as_json:
-        print(json.dumps(to_dict(output, verified, recomputed, findings), ensure_ascii=False))
+        print(json.dumps(to_dict(output, verified, recomputed, findings, marker=marker), ensure_ascii=False))
     else:
-        print(verified_text(ledger, verified, recomputed, findings))
+        print(verified_text(ledger, verified, recomputed, findings, marker=marker))
     return exit_for(verified, findings)
 
 
@@ -55,21 +64,21 @@ def exit_for(verified: Verified | None, findings: Findings) -> Exit:
     """What is wrong weighs more than what is missing."""
     if findings.count:
         return Exit.WRONG
-    return Exit.INCOMPLETE if verified is not None and verified.missing else Exit.COMPLETE
+    return Exit.INCOMPLETE if verified is not None and verified.summary.missing_shards else Exit.COMPLETE
 
 
 def to_dict(
-    output: str, verified: Verified | None, recomputed: Recomputed | None, findings: Findings
+    output: str, verified: Verified | None, recomputed: Recomputed | None, findings: Findings, *, marker: bool
 ) -> dict[str, object]:
     """For programs."""
     return {
         "output": output,
         "result": exit_for(verified, findings).name.lower(),
         "parts": verified and verified.parts,
-        "missing_parts": verified and verified.missing,
-        "rows": verified and verified.counts.utterances,
-        "status": verified and dict(verified.counts.status),
-        "success_marker": verified and verified.marker,
+        "missing_parts": verified and len(verified.summary.missing_shards),
+        "rows": verified and verified.summary.counts.utterances,
+        "status": verified and dict(verified.summary.counts.status),
+        "success_marker": verified and marker,
         "recomputed": recomputed and dataclasses.asdict(recomputed),
         "findings": findings.count,
         "first_findings": [dataclasses.asdict(finding) for finding in findings.first],
@@ -77,10 +86,15 @@ def to_dict(
 
 
 def verified_text(
-    ledger: Ledger | None, verified: Verified | None, recomputed: Recomputed | None, findings: Findings
+    ledger: Ledger | None,
+    verified: Verified | None,
+    recomputed: Recomputed | None,
+    findings: Findings,
+    *,
+    marker: bool,
 ) -> str:
     """For people: what was checked, what is wrong, and the result."""
-    facts = _checked(ledger, verified) if ledger is not None and verified is not None else {}
+    facts = _checked(ledger, verified, marker=marker) if ledger is not None and verified is not None else {}
     if recomputed is not None:
         facts["recomputed"] = _recomputed_line(recomputed)
     lines = [f"{name:<12} {value}" for name, value in facts.items()]
@@ -96,16 +110,16 @@ def verified_text(
     return "\n".join([*lines, result[exit_for(verified, findings)]])
 
 
-def _checked(ledger: Ledger, verified: Verified) -> dict[str, str]:
-    plan, counts = ledger.plan, verified.counts
+def _checked(ledger: Ledger, verified: Verified, *, marker: bool) -> dict[str, str]:
+    plan, counts, missing = ledger.plan, verified.summary.counts, len(verified.summary.missing_shards)
     by_status = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.status.items(), reverse=True))
     return {
         "output": ledger.folder.display,
         "model": str(plan.options.get("model")),
         "plan": f"{plan.utterances:,} utterances in {plan.shards:,} shards",
-        "parts": f"{verified.parts:,} read, {verified.missing:,} missing",
+        "parts": f"{verified.parts:,} read, {missing:,} missing",
         "rows": f"{counts.utterances:,} ({by_status or 'none'}), {duration(counts.seconds)} of audio",
-        "marker": "there" if verified.marker else "not there",
+        "marker": "there" if marker else "not there",
     }
 
 

@@ -10,9 +10,10 @@ from emoboost.attempts import Attempts
 from emoboost.checkpoint import ModelFolder
 from emoboost.ledger import Ledger
 from emoboost.runners import new_id
-from emoboost.summary import summarise
+from emoboost.summary import Summary
 from emoboost.task import Task
 from jobs.annotate import AnnotateOptions
+from jobs.finishing import checked
 from jobs.planning import open_or_plan
 from jobs.stages import LabelShards, NetworkWork, PrepareWork, prepare_shard
 
@@ -23,6 +24,11 @@ def annotated(manifest: Path | str, output: Path | str, model: ModelFolder, **op
     label(ledger, model, ledger.missing())
     ledger.succeed(summarise(ledger).to_dict())
     return ledger
+
+
+def summarise(ledger: Ledger) -> Summary:
+    """What an output holds, after every check."""
+    return checked(ledger).summary
 
 
 def planned(manifest: Path | str, output: Path | str, model: ModelFolder, **options: object) -> Ledger:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import typer
-from finished import label
+from finished import label, summarise
 
 from emoboost.checkpoint import bundled_models, find_model
 from emoboost.errors import FIXES, AudioErrorType, EmoboostError
@@ -26,7 +26,7 @@ from emoboost.places import STORES
 from emoboost.predict import EmotionModel
 from emoboost.redaction import EXACT_NAMES, NAME_ENDINGS
 from emoboost.schema import COLUMNS, labels_schema
-from emoboost.summary import Summary, summarise
+from emoboost.summary import Summary
 from jobs import exits
 from jobs.annotate import AnnotateOptions
 from jobs.cli import app

@@ -20,7 +20,7 @@ from emoboost.errors import ManifestError, OutputError
 from emoboost.isolation import read_durations
 from emoboost.manifest.columns import LENGTH
 from emoboost.manifest.identifiers import derived_id
-from emoboost.plan import INDEX, PLAN_FILE, Plan, make_plan, manifest_hash, plan_hash, read_shard, utterances_of
+from emoboost.plan import INDEX, PLAN_FILE, Plan, make_plan, manifest_hash, read_shard, utterances_of
 from emoboost.shards import cut, shard_file, shard_limits
 from emoboost.utterance import Utterance
 
@@ -144,7 +144,7 @@ def test_the_limit_takes_the_first_rows(tmp_path):
     manifest = write_csv(tmp_path / "m.csv", ["path", "start"], [["a.wav", "0"], ["b.wav", "1"], ["c.wav", "oops"]])
     plan, table = planned(manifest, tmp_path / "plan", {"limit": 2}, limit=2)
     assert table["uri"].to_pylist() == ["a.wav", "b.wav"]
-    assert plan.hash == plan_hash(manifest, {"limit": 2})
+    assert plan.options == {"limit": 2}
 
 
 def test_a_bad_manifest_leaves_no_plan(tmp_path):
@@ -293,26 +293,46 @@ def test_the_hash_is_what_it_says(tmp_path):
     manifest = write_csv(tmp_path / "m.csv", ["path"], [["a.wav"]])
     plan = make_plan(manifest, tmp_path / "plan", {"model": "m@1", "channel": None})
     content = hashlib.sha256((tmp_path / "m.csv").read_bytes()).hexdigest()
-    canonical = f'{{"format":1,"manifest":"{content}","options":{{"channel":null,"model":"m@1"}}}}'
+    values = json.loads((tmp_path / "plan" / PLAN_FILE).read_text())
+    assert values.pop("hash") == plan.hash
+    assert values.pop("manifest") == manifest
+    assert values.pop("base") == str(tmp_path)
+    assert values.pop("carried")
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     assert plan.hash == hashlib.sha256(canonical.encode()).hexdigest()
     assert plan.manifest_hash == manifest_hash(manifest) == content
-    assert json.loads((tmp_path / "plan" / PLAN_FILE).read_text())["hash"] == plan.hash
+    table = hashlib.sha256((tmp_path / "plan/shards-00000.parquet").read_bytes()).hexdigest()
+    assert plan.tables_sha256 == hashlib.sha256(f"shards-00000.parquet {table}\n".encode()).hexdigest()
 
 
 @given(
-    content=st.text("abc,\n", min_size=1, max_size=20),
     options=st.dictionaries(st.text(max_size=3), st.one_of(st.none(), st.integers(), st.text(max_size=3)), max_size=3),
-    position=st.integers(0, 19),
+    position=st.builds(lambda line, column: 5 + 5 * line + column, st.integers(0, 3), st.integers(0, 2)),
+    letter=st.sampled_from("xyz"),
 )
-def test_a_byte_or_an_option_makes_another_plan(tmp_path_factory, content, options, position):
-    file = tmp_path_factory.mktemp("identity") / "m.csv"
-    file.write_text(f"path\n{content}")
-    before = plan_hash(str(file), options)
-    assert plan_hash(str(file), dict(reversed(options.items()))) == before
-    assert plan_hash(str(file), {**options, "another": 1}) != before
-    position %= len(content)
-    file.write_text(f"path\n{content[:position]}x{content[position + 1 :]}")
-    assert plan_hash(str(file), options) != before
+def test_a_byte_or_an_option_makes_another_plan(tmp_path_factory, options, position, letter):
+    folder = tmp_path_factory.mktemp("identity")
+    content = "path\nabc0\nabc1\nabc2\nabc3\n"
+
+    def hash_of(content: str, options: dict[str, object]) -> str:
+        (folder / "m.csv").write_text(content)
+        return make_plan(str(folder / "m.csv"), folder / "plan", options).hash
+
+    before = hash_of(content, options)
+    assert hash_of(content, dict(reversed(options.items()))) == before
+    assert hash_of(content, {**options, "another": 1}) != before
+    assert hash_of(content[:position] + letter + content[position + 1 :], options) != before
+
+
+def test_what_headers_say_makes_another_plan(tmp_path):
+    manifest = write_csv(tmp_path / "m.csv", ["path"], [[f"{i}.wav"] for i in range(100)])
+    one, two = (
+        make_plan(manifest, tmp_path / str(seconds), {}, probe=lambda uris, seconds=seconds: [seconds] * len(uris))
+        for seconds in (3.0, 30.0)
+    )
+    assert one.manifest_hash == two.manifest_hash
+    assert one.shards != two.shards
+    assert one.hash != two.hash
 
 
 def test_planning_twice_gives_the_same_bytes(tmp_path):
@@ -335,7 +355,7 @@ def test_a_plan_travels(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("format", 2, "format is 2, this release reads 1; continue with the release that made it"),
+        ("format", 1, "format is 1, this release reads 2; continue with the release that made it"),
         ("options", {"model": "other"}, "was changed after it was written"),
         ("manifest_hash", "0" * 64, "was changed after it was written"),
     ],

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emoboost.errors import AudioErrorType
-from emoboost.ledger import HISTORY, LABELS, Ledger
+from emoboost.errors import AudioErrorType, OutputError
+from emoboost.ledger import HISTORY, LABELS, SUCCESS, Ledger
 from emoboost.plan import make_plan
 from emoboost.storage import Folder
 from emoboost.task import Task, joined, without
@@ -63,7 +63,7 @@ class TestAgain:
         old, new = part(["empty"] * 8), part([None] * 8)
         ledger.commit(0, old)
         task = Task(ledger, frozenset(AudioErrorType))
-        task.publish(0, new)
+        task.publish(0, new, task.kept(0))
         assert ledger.read_part(0).equals(new)
         (before,) = (tmp_path / "out" / HISTORY).iterdir()
         assert before.name.startswith(f"part-{ledger.plan.hash[:8]}-0000000-")
@@ -72,8 +72,38 @@ class TestAgain:
 
     def test_leaves_no_history_of_nothing(self, ledger: Ledger) -> None:
         ledger.commit(0, part(["empty"] * 8))
-        Task(ledger, frozenset(AudioErrorType)).publish(0, part(["empty"] * 8))
+        Task(ledger, frozenset(AudioErrorType)).publish(0, part(["empty"] * 8), None)
         assert ledger.folder.names(HISTORY) == []
+
+    def test_of_two_retries_none_undoes_what_the_other_did(self, ledger: Ledger) -> None:
+        """Both began with the same part; the second ends with a row that has become another error meanwhile."""
+        ledger.commit(0, part(["empty", "timeout", None, "empty", None, None, None, None]))
+        first, second = (Task(ledger, frozenset({error})) for error in (AudioErrorType.EMPTY, AudioErrorType.TIMEOUT))
+        kept = [task.kept(0) for task in (first, second)]
+        mended = part([None, None, None, "timeout", None, None, None, None])
+        first.publish(0, mended.take([0, 3]), kept[0])
+        second.publish(0, mended.take([1]), kept[1])
+        assert ledger.read_part(0).equals(mended)
+
+    def test_withdraws_the_marker_before(self, ledger: Ledger) -> None:
+        ledger.commit(0, part(["empty"] * 8))
+        ledger.succeed({})
+        task = Task(ledger, frozenset(AudioErrorType))
+        task.publish(0, part(["empty"] * 8), task.kept(0))
+        assert ledger.folder.exists(SUCCESS), "nothing was replaced"
+        task.publish(0, part([None] * 8), task.kept(0))
+        assert not ledger.folder.exists(SUCCESS)
+
+
+class TestOddColumns:
+    """Types of Arrow that can neither be taken nor filtered."""
+
+    def test_rows_are_joined(self) -> None:
+        views = pa.array([f"view {name}" for name in IDS], pa.string_view())
+        planned = PLANNED.append_column("view", views)
+        kept = without(planned, planned.slice(2))
+        assert kept["view"].to_pylist() == ["view 00", "view 01"]
+        assert joined(planned, planned.slice(2), kept).equals(planned)
 
 
 class TestNew:
@@ -89,25 +119,44 @@ class TestNew:
         assert Task(ledger).size([0]) == (8, 8.0)
 
     def test_the_first_part_wins(self, ledger: Ledger) -> None:
-        Task(ledger).publish(0, part([None] * 8))
-        Task(ledger).publish(0, part(["empty"] * 8))
+        Task(ledger).publish(0, part([None] * 8), None)
+        Task(ledger).publish(0, part(["empty"] * 8), None)
         assert ledger.read_part(0).equals(part([None] * 8))
 
 
 class TestDamagedParts:
+    def test_a_folder_in_the_place_of_a_part(self, ledger: Ledger, tmp_path: Path) -> None:
+        (tmp_path / "out" / ledger.part_name(0)).mkdir(parents=True)
+        assert list(ledger.damaged()) == [0]
+        with pytest.raises(OutputError, match=f"{ledger.part_name(0)} is missing or damaged .*; remove it"):
+            ledger.set_aside(0)
+
+    @pytest.mark.parametrize("name", ["part-{}-0000009.parquet", "part-{}-0.parquet", "part-{}-000000².parquet"])
+    def test_what_is_no_part_does_not_count(self, ledger: Ledger, name: str) -> None:
+        ledger.folder.replace(f"{LABELS}/{name.format(ledger.plan.hash[:8])}", b"")
+        assert ledger.finished() == set()
+        assert ledger.missing() == [0]
+
     @pytest.mark.parametrize(
-        ("content", "found"), [(b"PAR1 half", "cannot be read"), (b"", "cannot be read"), (None, "has 7 rows")]
+        ("content", "found"),
+        [
+            (b"PAR1 half", "cannot be read"),
+            (b"", "cannot be read"),
+            (b"PAR1" + bytes(40) + b"\xff" * 20 + (20).to_bytes(4, "little") + b"PAR1", "cannot be read"),
+            (None, "has 7 rows"),
+        ],
     )
     def test_are_set_aside(self, ledger: Ledger, tmp_path: Path, content: bytes | None, found: str) -> None:
         if content is None:
             ledger.commit(0, part([None] * 8).slice(1))
         else:
             ledger.folder.replace(ledger.part_name(0), content)
-        damaged = ledger.set_damaged_aside()
+        damaged = ledger.damaged()
         assert list(damaged) == [0]
+        ledger.set_aside(0)
         assert found in damaged[0]
         assert ledger.missing() == [0]
         assert len(list((tmp_path / "out" / HISTORY).iterdir())) == 1
         ledger.commit(0, part([None] * 8))
-        assert ledger.set_damaged_aside() == {}
+        assert ledger.damaged() == {}
         assert ledger.missing() == []

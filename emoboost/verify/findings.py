@@ -35,10 +35,13 @@ class Findings:
 
     first: list[Finding] = field(default_factory=list)
     count: int = 0
+    files: dict[str, str] = field(default_factory=dict)
+    """What was found first in each file."""
 
     def add(self, file: str, what: str, shard: int | None = None, utterance_id: str | None = None) -> None:
         """Note one; see `Finding` for the arguments."""
         self.count += 1
+        self.files.setdefault(file, what)
         if len(self.first) < SHOWN:
             self.first.append(Finding(file, what, shard, utterance_id))
 

@@ -13,15 +13,15 @@ PLACE = "output"
 AGAIN = "if nothing else is found, run annotate again: it only writes the marker"
 
 
-def check_marker(ledger: Ledger, summary: Summary | None, missing: int, findings: Findings) -> bool:
+def check_marker(ledger: Ledger, summary: Summary, findings: Findings) -> bool:
     """Compare the marker with what was counted; returns whether there is one.
 
     Args:
         ledger: the output.
-        summary: of the parts; None when they are not all such that they could be counted.
-        missing: how many parts are not there.
-        findings: where to note what is wrong.
+        summary: of its parts.
+        findings: where to note what is wrong; so far what is wrong with the parts.
     """
+    missing = len(summary.missing_shards)
     if not ledger.folder.exists(SUCCESS):
         if not missing:
             findings.add(SUCCESS, "is missing although every part is there; " + AGAIN)
@@ -29,15 +29,21 @@ def check_marker(ledger: Ledger, summary: Summary | None, missing: int, findings
     if missing:
         findings.add(SUCCESS, f"is there although {missing} parts are missing; it must come last")
         return True
-    try:
-        marker = json.loads(ledger.folder.read(SUCCESS))
-        assert isinstance(marker, dict)
-    except (OSError, ValueError, AssertionError) as error:
-        findings.add(SUCCESS, f"is damaged ({type(error).__name__}); " + AGAIN)
-        return True
-    if summary is not None:
+    marker = read_marker(ledger)
+    if marker is None:
+        findings.add(SUCCESS, "is damaged; " + AGAIN)
+    elif not findings.count:
         _compare(marker, json.loads(json.dumps(summary.to_dict())), findings)
     return True
+
+
+def read_marker(ledger: Ledger) -> Mapping[str, object] | None:
+    """What `_SUCCESS.json` says; None when it is missing or damaged."""
+    try:
+        marker = json.loads(ledger.folder.read(SUCCESS))
+    except (FileNotFoundError, ValueError):
+        return None
+    return marker if isinstance(marker, dict) else None
 
 
 def _compare(marker: Mapping[str, object], counted: Mapping[str, object], findings: Findings) -> None:

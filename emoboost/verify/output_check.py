@@ -1,6 +1,6 @@
 """The whole check: plan, parts and marker, in one pass over the shards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,10 @@ from emoboost.ahead import ahead
 from emoboost.errors import OutputError
 from emoboost.ledger import LABELS, PLAN, Ledger, Part
 from emoboost.storage import Folder
-from emoboost.summary import Counts, PartsHash, summary_of
+from emoboost.summary import Counts, PartsHash, Summary
 from emoboost.verify.findings import Findings, reason_of
-from emoboost.verify.marker_check import check_marker
 from emoboost.verify.part_check import PartCheck
-from emoboost.verify.plan_check import PLAN_JSON, PlanCheck, counts_are_possible
+from emoboost.verify.plan_check import PLAN_JSON, PlanCheck
 from emoboost.verify.sample import Sample
 
 
@@ -24,12 +23,10 @@ class Verified:
 
     parts: int
     """Read."""
-    missing: int
-    """Parts that are not there; the shards of an unfinished output."""
-    counts: Counts
+    summary: Summary
     """Over the parts that could be counted."""
-    marker: bool
-    """Whether `_SUCCESS.json` is there."""
+    wrong: Mapping[int, str]
+    """Shard -> the first that was found in its part."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +47,10 @@ def open_output(folder: Folder, findings: Findings) -> Ledger | None:
     """
     if folder.exists(PLAN_JSON):
         try:
-            ledger = Ledger.open(folder)
+            return Ledger.open(folder)
         except OutputError as error:
             findings.add(PLAN_JSON, str(error))
             return None
-        if ledger is not None and counts_are_possible(ledger.plan, findings):
-            return ledger
-        return None
     if not folder.names(PLAN) and not any(name.startswith("part-") for name in folder.names(LABELS)):
         raise OutputError(f"{folder.display}: not an output of annotate; give the folder that annotate wrote")
     findings.add(PLAN_JSON, "is missing, so that nothing can be checked; copy the output again, with its folder _plan")
@@ -82,7 +76,7 @@ def verify(
     present = _present(ledger, findings)
     missing = [shard for shard in range(ledger.plan.shards) if shard not in present]
     plan_check, part_check = PlanCheck(ledger, findings), PartCheck(ledger, findings)
-    counts, parts_hash, counted = Counts(), PartsHash(), 0
+    counts, parts_hash = Counts(), PartsHash()
 
     def read(shard: int) -> _Shard:
         part = _or_error(ledger.part, shard) if shard in present else None
@@ -97,23 +91,36 @@ def verify(
         elif shard.part is not None and plan_is_good and part_check.see(shard.number, shard.part.table, shard.planned):
             parts_hash.add(ledger.part_name(shard.number), shard.part.sha256)
             counts.add(shard.part.table)
-            counted += 1
             if sample is not None and findings.count == before:
                 sample.see(shard.number, shard.part.table, shard.planned)
         progress(done)
     plan_check.finish()
-    complete = counted == ledger.plan.shards
-    summary = summary_of(ledger, counts, missing, [], parts_hash.hex) if complete else None
-    return Verified(len(present), len(missing), counts, check_marker(ledger, summary, len(missing), findings))
+    names = {shard: ledger.part_name(shard) for shard in sorted(present)}
+    wrong = {shard: findings.files[name] for shard, name in names.items() if name in findings.files}
+    return Verified(len(present), _summary(ledger, counts, missing, findings, parts_hash.hex), wrong)
+
+
+def _summary(ledger: Ledger, counts: Counts, missing: list[int], findings: Findings, parts_sha256: str) -> Summary:
+    plan = ledger.plan
+    return Summary(
+        ledger.folder.display,
+        str(plan.options.get("model")),
+        plan.utterances,
+        counts,
+        plan.shards,
+        missing,
+        plan.renames,
+        [str(finding) for finding in findings.first],
+        parts_sha256,
+    )
 
 
 def _present(ledger: Ledger, findings: Findings) -> set[int]:
     """The shards that have a part; whatever else lies among the parts is a finding."""
     present = set()
     for name in ledger.folder.names(LABELS):
-        digits = name.removesuffix(".parquet").rpartition("-")[2]
-        shard = int(digits) if digits.isascii() and digits.isdecimal() else -1
-        if 0 <= shard < ledger.plan.shards and ledger.part_name(shard) == f"{LABELS}/{name}":
+        shard = ledger.shard_of(name)
+        if shard is not None:
             present.add(shard)
         else:
             ours = f"part-{ledger.plan.hash[:8]}-0000000.parquet to {ledger.plan.shards - 1:07d}"

@@ -1,5 +1,6 @@
 """Whether the plan's tables hold what plan.json says: every row once, in order, each with its own id."""
 
+import hashlib
 import math
 from collections.abc import Iterator
 from itertools import islice
@@ -10,28 +11,16 @@ import pyarrow.compute as pc
 
 from emoboost.ledger import PLAN, Ledger
 from emoboost.manifest.identifiers import SeenIds, suspicious
-from emoboost.plan import INDEX, LENGTH, PLAN_FILE, Plan
-from emoboost.shards import shard_file
+from emoboost.plan import INDEX, LENGTH, PLAN_FILE, tables_hash
+from emoboost.shards import shard_file, shard_files
 from emoboost.verify.findings import SHOWN, Findings, reason_of
 
+TABLES_CHANGED = "the plan's tables are not those that it was written with; copy the output again"
 PLAN_JSON = f"{PLAN}/{PLAN_FILE}"
 REMEMBERED = 100_000
 """Ids kept while repeated ones are looked for a second time; a bound on memory, not on what is found to be wrong."""
 SECONDS_TOLERANCE = 1e-9
 """Relative; sums of many numbers depend on their order."""
-
-
-def counts_are_possible(plan: Plan, findings: Findings) -> bool:
-    """Whether the numbers in plan.json, which its hash does not cover, can be worked with."""
-    before = findings.count
-    for name in ("utterances", "shards", "unknown_lengths", "shards_per_file"):
-        value = getattr(plan, name)
-        least = 1 if name == "shards_per_file" else 0
-        if not isinstance(value, int) or value < least:
-            findings.add(PLAN_JSON, f"{name} is {value!r}, must be a number from {least} on")
-    if not isinstance(plan.known_seconds, int | float):
-        findings.add(PLAN_JSON, f"known_seconds is {plan.known_seconds!r}, must be a number")
-    return findings.count == before
 
 
 class PlanCheck:
@@ -71,6 +60,8 @@ class PlanCheck:
         """Compare the totals and look for ids that occur twice, once every shard was seen."""
         plan = self._ledger.plan
         if not self._unreadable:
+            if self._tables_hash() != plan.tables_sha256:
+                self._findings.add(PLAN_JSON, TABLES_CHANGED)
             for name, found in (("utterances", self._rows), ("unknown_lengths", self._unknown)):
                 if found != getattr(plan, name):
                     self._findings.add(PLAN_JSON, f"{name} is {getattr(plan, name)}, the plan's tables hold {found}")
@@ -90,6 +81,12 @@ class PlanCheck:
                 if not self._unreadable:
                     self._findings.add(file, f"{INDEX} is {found}, must be {wanted}", shard, ids[row])
                 return
+
+    def _tables_hash(self) -> str:
+        ledger, plan = self._ledger, self._ledger.plan
+        names = shard_files(plan.shards, plan.shards_per_file)
+        contents = ((name, ledger.folder.read(ledger.plan_name(name))) for name in names)
+        return tables_hash((name, hashlib.sha256(content).digest()) for name, content in contents)
 
     def _tell_repeated(self, suspects: np.ndarray, repeats: int) -> None:
         found = list(islice(self._repeated(suspects), SHOWN))

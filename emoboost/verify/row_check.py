@@ -4,12 +4,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from emoboost.decoder import ROUNDING_SECONDS
 from emoboost.errors import AudioErrorType
 from emoboost.schema import Status, probability_column
 
 SUM_TOLERANCE = 1e-5
 END_TOLERANCE = 1e-6
 """Seconds; the end is computed from start and duration."""
+PLANNED_END_TOLERANCE = 2 * ROUNDING_SECONDS + 0.01
+"""Seconds: a span may end so far past its recording's end, and the recording before what its header says; both are
+rounded to a sample."""
 
 
 def problems_of(row: Mapping[str, Any], planned_end: float | None, classes: Sequence[str]) -> Iterator[str]:
@@ -21,14 +25,14 @@ def problems_of(row: Mapping[str, Any], planned_end: float | None, classes: Sequ
         classes: the model's classes.
     """
     if row["status"] == Status.OK:
-        yield from _problems_of_ok(row, classes)
+        yield from _problems_of_ok(row, planned_end, classes)
     elif row["status"] == Status.ERROR:
         yield from _problems_of_error(row, planned_end, classes)
     else:
         yield f"status is {row['status']!r}, must be 'ok' or 'error'"
 
 
-def _problems_of_ok(row: Mapping[str, Any], classes: Sequence[str]) -> Iterator[str]:
+def _problems_of_ok(row: Mapping[str, Any], planned_end: float | None, classes: Sequence[str]) -> Iterator[str]:
     yield from _problems_of_label(row, {name: row[probability_column(name)] for name in classes})
     if row["n_segments"] is None or row["n_segments"] < 1:
         yield f"n_segments is {row['n_segments']}, must be at least 1"
@@ -37,6 +41,8 @@ def _problems_of_ok(row: Mapping[str, Any], classes: Sequence[str]) -> Iterator[
         yield f"duration is {duration}, must be above 0"
     elif end is None or not abs(end - (row["start"] + duration)) <= END_TOLERANCE:
         yield f"end is {end}, start and duration give {row['start'] + duration}"
+    elif planned_end is not None and not abs(end - planned_end) <= PLANNED_END_TOLERANCE:
+        yield f"end is {end}, the plan says {planned_end}"
     for name in ("error_type", "error_message"):
         if row[name] is not None:
             yield f"{name} is {row[name]!r}, must be null because status is 'ok'"

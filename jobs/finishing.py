@@ -1,0 +1,58 @@
+"""How an output is checked at the end of a run, mended once, and marked as complete."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from emoboost.ledger import HISTORY, SUCCESS, Ledger
+from emoboost.summary import Summary
+from emoboost.verify import Findings, Verified, read_marker, verify
+from jobs.console import say
+from jobs.progress import checking
+
+
+def mended(ledger: Ledger, label: Callable[[], None]) -> Summary:
+    """Check everything; parts in which something is wrong are put aside and made again, once.
+
+    Args:
+        ledger: the output.
+        label: makes the parts that are missing.
+    """
+    verified = checked(ledger)
+    if verified.wrong:
+        put_aside(ledger, verified.wrong)
+        label()
+        verified = checked(ledger)
+    return verified.summary
+
+
+def checked(ledger: Ledger) -> Verified:
+    """All that `emoboost-batch verify` looks at, but the marker."""
+    return verify(ledger, Findings(), progress=checking("checking", ledger.plan.shards))
+
+
+def put_aside(ledger: Ledger, damaged: Mapping[int, str]) -> None:
+    """Move parts into `_history/`, so that they are made again, and say so."""
+    for shard, damage in damaged.items():
+        say(f"{ledger.part_name(shard)}: {damage}; kept in {HISTORY}/, and made again")
+        ledger.set_aside(shard)
+
+
+def marked(ledger: Ledger, summary: Summary) -> Summary:
+    """Write the success marker if everything holds, and none if not.
+
+    Returns:
+        The same, or with a problem: there is a marker, and the parts are not those that it was written for.
+    """
+    if not summary.complete:
+        ledger.withdraw_success()
+        return summary
+    marker = read_marker(ledger) or {}
+    if marker.get("parts_sha256", summary.parts_sha256) != summary.parts_sha256:
+        problem = (
+            f"{SUCCESS}: was written for other parts; something has changed them since. Remove those that it was, and "
+            f"annotate makes them again; or, to keep all as they are, remove {SUCCESS}"
+        )
+        return dataclasses.replace(summary, problems=[problem])
+    ledger.succeed(summary.to_dict())
+    ledger.forget_kept()
+    return summary

@@ -1,0 +1,130 @@
+"""At the end everything is checked, mended once, and marked; the marker is never written over other parts."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from finished import annotated, label
+from reading import CLIP
+
+from emoboost.checkpoint import ModelFolder
+from emoboost.ledger import HISTORY, SUCCESS, Ledger
+from emoboost.storage import Folder
+from jobs.finishing import checked, marked, mended
+
+ROWS = 20
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_model: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    rows = [f"{CLIP},{number},{0.01 * number}" for number in range(ROWS)]
+    (folder / "calls.csv").write_text("\n".join(["path,utterance_id,start", *rows]) + "\n")
+    annotated(folder / "calls.csv", folder / "out", tiny_model)
+    return folder / "out"
+
+
+@pytest.fixture
+def ledger(finished: Path, tmp_path: Path) -> Ledger:
+    """A copy that a test may break."""
+    shutil.copytree(finished, tmp_path / "out")
+    found = Ledger.open(Folder.at(tmp_path / "out"))
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def again(ledger: Ledger, tiny_model: ModelFolder) -> Callable[[], None]:
+    return lambda: label(ledger, tiny_model, ledger.missing())
+
+
+def put(ledger: Ledger, shard: int, change: Callable[[pa.Table], pa.Table]) -> None:
+    table = change(ledger.read_part(shard))
+    ledger.folder.remove(ledger.part_name(shard))
+    ledger.commit(shard, table)
+
+
+def swapped(table: pa.Table) -> pa.Table:
+    return table.take(pa.array([1, 0, *range(2, len(table))]))
+
+
+def twice(table: pa.Table) -> pa.Table:
+    return table.take(pa.array([0, 0, *range(2, len(table))]))
+
+
+def other_column(table: pa.Table) -> pa.Table:
+    return table.rename_columns(["uri" if name == "label" else name for name in table.column_names])
+
+
+def test_nothing_is_done_to_a_good_output(ledger: Ledger) -> None:
+    def never() -> None:
+        raise AssertionError
+
+    before = marker(ledger)
+    assert marked(ledger, mended(ledger, never)).complete
+    assert marker(ledger) == before
+
+
+@pytest.mark.parametrize("change", [swapped, twice, other_column])
+def test_a_wrong_part_is_made_again(ledger: Ledger, again: Callable[[], None], change: Callable[..., pa.Table]) -> None:
+    good = ledger.read_part(1)
+    put(ledger, 1, change)
+    assert list(checked(ledger).wrong) == [1]
+    summary = marked(ledger, mended(ledger, again))
+    assert summary.complete
+    assert ledger.read_part(1).equals(good)
+    assert len(ledger.folder.names(HISTORY)) == 1
+    assert checked(ledger).wrong == {}
+
+
+def test_a_damaged_page_is_found_at_the_end(ledger: Ledger, again: Callable[[], None]) -> None:
+    content = bytearray(ledger.folder.read(ledger.part_name(0)))
+    content[60] ^= 1
+    ledger.folder.replace(ledger.part_name(0), bytes(content))
+    assert ledger.damaged() == {}, "the footer is whole"
+    assert mended(ledger, again).complete
+
+
+def test_what_stays_wrong_is_told_and_takes_the_marker_away(ledger: Ledger) -> None:
+    def badly() -> None:
+        for shard in ledger.missing():
+            ledger.commit(shard, swapped(good))
+
+    good = ledger.read_part(1)
+    put(ledger, 1, swapped)
+    summary = marked(ledger, mended(ledger, badly))
+    assert not summary.complete
+    assert ledger.part_name(1) in summary.problems[0]
+    assert not ledger.folder.exists(SUCCESS)
+
+
+def test_a_plausible_change_is_not_blessed(ledger: Ledger) -> None:
+    """Every check of a row holds, and the marker knows better."""
+    put(ledger, 2, lambda table: table.set_column(*audio_version(table, "size=1")))
+    assert checked(ledger).wrong == {}
+    before = ledger.folder.read(SUCCESS)
+    summary = marked(ledger, checked(ledger).summary)
+    assert not summary.complete
+    assert "was written for other parts" in summary.problems[0]
+    assert ledger.folder.read(SUCCESS) == before
+
+
+def audio_version(table: pa.Table, value: str) -> tuple[int, pa.Field, pa.Array]:
+    at = table.schema.get_field_index("audio_version")
+    return at, table.schema.field(at), pa.array([value] * len(table), table.schema.field(at).type)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_damaged_marker_is_written_again(ledger: Ledger, text: str) -> None:
+    before = marker(ledger)
+    ledger.folder.replace(SUCCESS, text.encode())
+    assert marked(ledger, checked(ledger).summary).complete
+    assert marker(ledger) == before
+
+
+def marker(ledger: Ledger) -> dict[str, object]:
+    """Without the place, which the copy has of its own."""
+    return {**json.loads(ledger.folder.read(SUCCESS)), "output": ""}
