@@ -29,6 +29,16 @@ def is_url(text: str) -> bool:
     return _SCHEME.match(text) is not None
 
 
+def is_web(location: str) -> bool:
+    """Whether this is read from a web server, of which every recording may have another.
+
+    >>> is_web("HTTPS://host/7.wav"), is_web("s3://bucket/7.wav")
+    (True, False)
+    """
+    scheme = _SCHEME.match(location)
+    return scheme is not None and scheme[1].lower() in WEB
+
+
 def local_path(location: str) -> str | None:
     """The path of a recording on this machine, also when it is written as `file://`; None is a URL of something else.
 

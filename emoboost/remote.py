@@ -5,10 +5,12 @@ will be read says so.
 """
 
 import io
+from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from emoboost.access import Access
 from emoboost.patient_store import PatientStore
+from emoboost.places import is_web
 
 SMALL = 1 << 20
 """Bytes; an object of no more is read with one request."""
@@ -20,6 +22,8 @@ AHEAD, AHEAD_OF_EXPECTED = 5, 20
 """Of what was read in sequence, one part in so many is asked for beside it; less where the reader said how much."""
 KEPT = 16 << 20
 """Bytes that are remembered, beside the object's beginning."""
+WEB_SECONDS = 15.0
+"""How long a web server is asked again at most: each is one of many, and a dead one must not hold the others up."""
 
 
 class Block(NamedTuple):
@@ -163,4 +167,6 @@ def open_remote(location: str, access: Access) -> BinaryIO:
         NotAllowedError: its scheme is not allowed.
         Exception: whatever the store says; `source.audio_errors` gives it a type.
     """
+    if is_web(location):
+        access = replace(access, retry_seconds=min(access.retry_seconds, WEB_SECONDS))
     return cast(BinaryIO, RangeFile(*PatientStore.at(location, access)))

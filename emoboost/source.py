@@ -11,7 +11,7 @@ from typing import BinaryIO
 from emoboost.access import Access
 from emoboost.errors import FIXES, AudioError, AudioErrorType, StorageStop
 from emoboost.http_guard import refusal_in
-from emoboost.places import NotAllowedError, local_path, real_path, refuse_outside
+from emoboost.places import NotAllowedError, is_web, local_path, real_path, refuse_outside
 from emoboost.remote import RangeFile, open_remote
 from emoboost.storage_errors import Trouble, reason_of, trouble_of
 
@@ -135,12 +135,16 @@ def audio_errors(location: str) -> Iterator[None]:
     """Turn every exception of the operating system, a store or a decoder into an `AudioError`.
 
     Not `MemoryError`: it speaks of the machine, and another attempt may succeed. Not `StorageStop`: it speaks of every
-    recording in that store.
+    recording in that store; but a web server speaks for its own alone.
     """
     try:
         yield
-    except (AudioError, MemoryError, StorageStop):
+    except (AudioError, MemoryError):
         raise
+    except StorageStop as error:
+        if not is_web(location):
+            raise
+        raise audio_error(AudioErrorType.UNREADABLE, location, f"cannot be read ({error.reason})") from error
     except Exception as error:
         error_type, found = _explain(error)
         raise audio_error(error_type, location, found) from error

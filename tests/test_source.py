@@ -18,7 +18,7 @@ from reading import CLIP, REPOSITORY, read, refusal, written
 
 from emoboost.access import Access
 from emoboost.audio import open_recording
-from emoboost.errors import AudioError, AudioErrorType, StorageStop
+from emoboost.errors import AudioError, AudioErrorType
 
 HASTY = Access(http=True, http_anywhere=True, retry_seconds=0.3)
 
@@ -147,12 +147,12 @@ def test_what_an_http_server_says(store: str, status: int, expected: AudioErrorT
 
 
 def test_a_server_that_is_not_there(store: str) -> None:
+    """It speaks for its own recordings alone."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(
-        StorageStop, match=r"a\.wav: the store cannot be used \(\d+ attempts? in .*ClientConnectorError"
-    ):
+    with pytest.raises(AudioError, match=r"a\.wav: cannot be read \(\d+ attempts? in .*ClientConnectorError") as caught:
         read(f"http://127.0.0.1:{port}/a.wav", access=HASTY)
+    assert caught.value.type is AudioErrorType.UNREADABLE
 
 
 def test_a_store_that_fails_is_not_a_cut_recording(
