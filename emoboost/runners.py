@@ -103,7 +103,7 @@ def others_alive(folder: Folder, runner: Runner) -> set[str]:
     if now is None:
         return set()
     silent = silent_seconds(folder, now)
-    heard_of = {other for other, seconds in silent.items() if seconds < DEAD_SECONDS and other != runner.id}
+    heard_of = {other for other, seconds in silent.items() if abs(seconds) < DEAD_SECONDS and other != runner.id}
     return {other for other in heard_of if not _has_ended(read_runner(folder, other))}
 
 
@@ -111,7 +111,7 @@ def read_runner(folder: Folder, runner: str) -> Mapping[str, Any] | None:
     """What a runner said last; None when it is gone, or wrote something else."""
     try:
         said = json.loads(folder.read(f"{RUNNERS}/{runner}.json"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
 

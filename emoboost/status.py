@@ -8,6 +8,9 @@ from typing import Any
 from emoboost.ledger import SUCCESS, Ledger
 from emoboost.runners import DEAD_SECONDS, read_runner, silent_seconds
 
+LARGEST = 2**53
+"""A number in a runner's file that is taken for one."""
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -27,8 +30,8 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it is heard of."""
-        return self.silent_seconds < DEAD_SECONDS
+        """Whether it is heard of; a sign of life from the future is one of a clock, not of life."""
+        return abs(self.silent_seconds) < DEAD_SECONDS
 
     @property
     def utterances_a_second(self) -> float:
@@ -93,13 +96,13 @@ def _worker(said: Mapping[str, Any], silent: float) -> Worker:
 
     def number(name: str) -> float:
         value = said.get(name)
-        return float(value) if isinstance(value, int | float) else 0.0
+        return float(value) if isinstance(value, int | float) and abs(value) <= LARGEST else 0.0
 
     return Worker(
         host=str(said.get("host", "?")),
         pid=int(number("pid")),
         started=str(said.get("started", "?")),
-        silent_seconds=round(max(0.0, silent), 1),
+        silent_seconds=round(silent, 1),
         utterances=int(number("utterances")),
         seconds=number("seconds"),
         errors=int(number("errors")),

@@ -41,6 +41,6 @@ def worker_line(worker: Worker) -> str:
     state = "at work" if worker.alive else "silent, probably dead,"
     return (
         f"  {worker.host}, process {worker.pid}: {state} since {worker.started}, last heard of "
-        f"{duration(worker.silent_seconds)} ago; {worker.utterances:,} utterances, {duration(worker.seconds)}, "
-        f"{worker.errors:,} error{'s' * (worker.errors != 1)}"
+        f"{duration(max(0.0, worker.silent_seconds))} ago; {worker.utterances:,} utterances, "
+        f"{duration(worker.seconds)}, {worker.errors:,} error{'s' * (worker.errors != 1)}"
     )

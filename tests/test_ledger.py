@@ -1,5 +1,6 @@
 """A part that exists is done: one name, one writer, and no other plan in the same folder."""
 
+import functools
 import json
 import pickle
 from pathlib import Path
@@ -49,6 +50,20 @@ class TestCreateAndOpen:
         assert {file.read_bytes() for file in files} == contents
         assert (tmp_path / "out/_plan/plan.json").read_text() == ledger.plan.to_json()
         assert len(files) == len(contents) == 2
+
+    def test_of_two_plans_one_wins_with_its_own_tables(self, tmp_path: Path, manifest: Path) -> None:
+        """Headers read differently between two commands, so that they cut the shards at other places."""
+        (tmp_path / "headers.csv").write_text("path\n" + "".join(f"{number}.wav\n" for number in range(40)))
+        folder, plans = Folder.at(tmp_path / "out"), []
+        for seconds in (3.0, 30.0):
+            where = tmp_path / str(seconds)
+            probe = functools.partial(lambda seconds, uris: [seconds] * len(uris), seconds)
+            plans.append((make_plan(str(tmp_path / "headers.csv"), where, OPTIONS, probe=probe), where))
+        first, second = (Ledger.create(folder, *planned) for planned in plans)
+        assert plans[0][0].shards != plans[1][0].shards
+        assert first == second == Ledger.open(folder)
+        assert sum(len(first.shard_table(shard)) for shard in range(first.plan.shards)) == 40
+        assert len(folder.names(PLAN)) == 2, "the loser's table is gone"
 
     def test_opens_to_the_same(self, ledger: Ledger, tmp_path: Path) -> None:
         opened = Ledger.open(Folder.at(tmp_path / "out"))
