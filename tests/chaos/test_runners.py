@@ -63,7 +63,9 @@ class TestZombie:
         assert whole is not None
         return [number for number, step in enumerate(whole["steps"], 1) if published(step)]
 
-    @pytest.mark.parametrize("seconds", [0, pytest.param(2 * DEAD_SECONDS, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(
+        "seconds", [0, pytest.param(2 * DEAD_SECONDS, marks=[pytest.mark.slow, pytest.mark.timeout(1_200)])]
+    )
     def test_a_writer_that_slept_while_another_finished(
         self, host: Host, reference: pa.Table, tmp_path: Path, seconds: float
     ) -> None:
