@@ -55,8 +55,10 @@ def export(ledger: Ledger, kind: str, destination: Path, *, raw: bool = False) -
         How many rows were written.
 
     Raises:
-        OutputError: nothing is finished yet, or the destination cannot be written.
+        OutputError: nothing is finished yet, or the destination is no file or cannot be written.
     """
+    if destination.exists() and not destination.is_file():
+        raise OutputError(f"{destination}: is a folder or a device; name a file")
     if not ledger.finished():
         raise OutputError(f"{ledger.folder.display}: no part is finished yet; run annotate first")
     try:

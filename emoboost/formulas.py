@@ -1,8 +1,8 @@
 """Text that a spreadsheet would take for a formula when it opens a CSV file.
 
-A cell that begins with one of = + - @, a tab or a carriage return, or with apostrophes and one of these, gets an
-apostrophe in front, which spreadsheets show as text. Removing one apostrophe from every cell that begins with
-apostrophes and one of these gives back exactly what was there.
+A cell that begins with one of = + - @ (also in full width), a tab or the end of a line, or with apostrophes and one of
+these, gets an apostrophe in front, which spreadsheets show as text. Removing one apostrophe from every cell that begins
+with apostrophes and one of these gives back exactly what was there.
 """
 
 import re
@@ -10,7 +10,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-PATTERN = r"^('*[=+\-@\t\r])"
+PATTERN = r"\A('*[=+\-@\t\r\n＝＋－＠])"
 
 
 def guarded(text: str) -> str:

@@ -15,9 +15,18 @@ if TYPE_CHECKING:
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-METADATA = tuple(map(ipaddress.ip_network, ("fd00:ec2::/32", "fd20:ce::/32", "100.100.100.200/32", "168.63.129.16/32")))
-"""Metadata services that are not link-local: of Amazon and Google by IPv6, of Alibaba, of Azure."""
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
+METADATA = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("fd00:ec2::/32", "fd20:ce::/32", "fd00:c1::a9fe:a9fe/128", "fd00:42::42/128"),
+            *("100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
+        ),
+    )
+)
+"""Metadata services that are not link-local: by IPv6 of Amazon, Google, Oracle and Scaleway, then of Alibaba, Azure and
+Oracle."""
+TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
 """IPv6 addresses whose last 32 bits are the IPv4 address that a gateway connects to."""
 
 
@@ -73,7 +82,7 @@ def _meant(address: Address) -> Iterator[Address]:
     if isinstance(address, ipaddress.IPv6Address):
         teredo = address.teredo
         yield from (each for each in (address.ipv4_mapped, address.sixtofour, teredo and teredo[1]) if each)
-        if address in NAT64 or int(address) >> 32 == 0:
+        if any(address in network for network in TRANSLATED):
             yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
 
 

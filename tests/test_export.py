@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -126,7 +127,7 @@ def test_a_destination_that_cannot_be_written(ledger: Ledger, tmp_path: Path) ->
     with pytest.raises(OutputError, match=r"missing/out\.csv: cannot be written \(.*No such file or directory\)"):
         export(ledger, "csv", tmp_path / "missing/out.csv")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OutputError, match=r"folder: cannot be written \(.*Is a directory\)"):
+    with pytest.raises(OutputError, match="folder: is a folder or a device; name a file"):
         export(ledger, "csv", tmp_path / "folder")
 
 
@@ -146,6 +147,7 @@ def test_kinds() -> None:
 
 FORMULAS = [
     *("=1+1", "+49 30 1", "-5", "@SUM(A1)", "\t=1", "\r=1", "'=1+1", "''@x"),
+    *("\n=1", "＝1", "＋1", "－1", "＠x"),
     *("it's = 1", "'quoted'", "", "1-2", " =1"),
 ]
 
@@ -180,11 +182,12 @@ def test_no_text_is_a_formula(tmp_path: Path) -> None:
     found = cells(tmp_path / "out.csv")
     numbers = ("score", "balance")
     texts = [text for row in found for name, text in row.items() if name not in numbers]
-    assert not [text for text in (*found[0], *texts) if text[:1] and text[0] in "=+-@\t\r"]
+    assert not [text for text in (*found[0], *texts) if text[:1] and text[0] in "=+-@\t\r\n＝＋－＠"]
     assert [row["uri"] for row in found][:2] == ["'=0.wav", "'=1.wav"]
     for name in ("note", "'=name", "kind", "view"):
         assert [row[name] for row in found] == [
             *("'=1+1", "'+49 30 1", "'-5", "'@SUM(A1)", "'\t=1", "'\r=1", "''=1+1", "'''@x"),
+            *("'\n=1", "'＝1", "'＋1", "'－1", "'＠x"),
             *("it's = 1", "'quoted'", "", "1-2", " =1"),
         ]
 
@@ -203,8 +206,17 @@ def test_raw_text(tmp_path: Path) -> None:
         assert [row[name] for row in cells(tmp_path / "out.csv")] == FORMULAS
 
 
-@given(st.text(st.sampled_from("'=+-@\t\rab ")))
+@given(st.text(st.sampled_from("'=+-@\t\r\n＝ab ")))
 def test_one_apostrophe_less_is_what_was_there(text: str) -> None:
     cell = guarded(text)
     assert guarded_column(pa.array([text, None])).to_pylist() == [cell, None]
-    assert re.sub(r"^'('*[=+\-@\t\r])", r"\1", cell) == text
+    assert re.sub(r"\A'('*[=+\-@\t\r\n＝＋－＠])", r"\1", cell) == text
+
+
+def test_a_device_is_not_replaced(ledger: Ledger, tmp_path: Path) -> None:
+    """As root a rename over it would."""
+    fill(ledger, [0])
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="is a folder or a device; name a file"):
+        export(ledger, "csv", tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
