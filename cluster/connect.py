@@ -99,8 +99,9 @@ def connected(address: str | None) -> Iterator[Cluster]:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     with collector_paused():
         import ray
+    handler = signal.getsignal(signal.SIGTERM)
     try:
-        with collector_paused():
+        with collector_paused(), _sigterm_as_before(handler):
             # Its import takes as long as starting Ray does, most of which is waiting for other processes.
             importing = threading.Thread(target=importlib.import_module, args=("ray.data",))
             importing.start()
@@ -108,14 +109,35 @@ def connected(address: str | None) -> Iterator[Cluster]:
             importing.join()
         quiet_loggers()
         _set_streaming()
-        previous = signal.signal(signal.SIGTERM, _interrupt)
-        try:
-            yield Cluster(address, _machines())
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+        signal.signal(signal.SIGTERM, _interrupt)
+        yield Cluster(address, _machines())
     finally:
-        ray.shutdown()
-        own_folder.close()
+        with _undisturbed():
+            ray.shutdown()
+            own_folder.close()
+        signal.signal(signal.SIGTERM, handler)
+
+
+@contextlib.contextmanager
+def _sigterm_as_before(handler: Any) -> Iterator[None]:
+    """Ray's start gives SIGTERM a handler of its own, which leaves without a word; undo that."""
+    try:
+        yield
+    except SystemExit as left:
+        raise KeyboardInterrupt from left
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No second Ctrl-C or SIGTERM while Ray's processes are ended: it would leave them behind."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def refuse_unreachable(address: str | None) -> None:

@@ -57,10 +57,15 @@ def test_no_process_shows_the_token_on_its_command_line(terminated: Terminated) 
 
 
 TWICE = """
+import signal
 from cluster.connect import connected
+def before(number, frame): ...
+signal.signal(signal.SIGTERM, before)
 for _ in range(2):
     with connected(None) as cluster:
         print(cluster.describe())
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before, "Ray has a handler of its own"
 """
 
 

@@ -1,15 +1,17 @@
 """Ctrl-C and SIGTERM end a run within seconds, leave nothing running, and the same command goes on."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from emoboost.predict import EmotionModel
 from pipeline.conftest import Terminated
 from pipeline.labels import Heard, assert_labelled_alone, parts, rows_of
-from pipeline.processes import AGENTS, Stopped, started
+from pipeline.processes import AGENTS, Stopped, family, started
 from pipeline.recordings import LIBRISPEECH, many_utterances
 from pipeline.shell import Shell
 
@@ -67,3 +69,20 @@ def test_ctrl_c_while_workers_start(shell: Shell, small: EmotionModel, tmp_path:
         os.killpg(run.process.pid, signal.SIGINT)
         code, seconds = run.end()
         assert_clean_end(run, code, seconds, run.left())
+
+
+def test_sigterm_while_ray_starts(shell: Shell, small: EmotionModel, tmp_path: Path) -> None:
+    """Ray has a handler of its own by then."""
+    many_utterances(tmp_path, 1)
+    with started(shell, ["annotate", "many.csv", "--model", str(small.folder.path)], tmp_path) as run:
+        run.wait_for("Ray's first process", lambda: any(map(is_gcs, family(run.process.pid))))
+        os.kill(run.process.pid, signal.SIGTERM)
+        code, seconds = run.end()
+        assert "Running on" not in run.stderr
+        assert_clean_end(run, code, seconds, run.left())
+
+
+def is_gcs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.name() == "gcs_server"
+    return False
