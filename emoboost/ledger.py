@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from emoboost.ahead import ahead
 from emoboost.errors import EmoboostError, OutputError
-from emoboost.plan import LENGTH, PLAN_FILE, Plan, read_shard
+from emoboost.plan import LENGTH, OF_THE_MANIFEST, PLAN_FILE, Plan, read_shard
 from emoboost.shards import shard_files
 from emoboost.storage import Folder
 
@@ -85,9 +85,10 @@ class Ledger:
         """
         name = f"{PLAN}/{PLAN_FILE}"
         if folder.exists(name):
+            content = folder.read(name)
             try:
-                return cls(folder, Plan.from_json(folder.read(name).decode()))
-            except (ValueError, TypeError, AttributeError, KeyError, pa.ArrowException) as error:
+                return cls(folder, Plan.from_json(content.decode()))
+            except (ValueError, TypeError, AttributeError, KeyError, OSError, pa.ArrowException) as error:
                 raise OutputError(
                     f"{folder.display}: {name} is damaged ({type(error).__name__}); choose a new folder with --output"
                 ) from error
@@ -193,12 +194,15 @@ class Ledger:
         self.folder.replace(self._kept_name(shard), _parquet(rows))
 
     def kept(self, shard: int) -> pa.Table | None:
-        """What `keep` stored."""
+        """What `keep` stored; None when it is gone or damaged, as it can be computed again."""
         try:
-            with self.folder.open(self._kept_name(shard)) as file:
-                return pq.ParquetFile(file).read(use_threads=False)
+            content = self.folder.read(self._kept_name(shard))
         except FileNotFoundError:
             return None
+        with contextlib.suppress(OSError, pa.ArrowException):
+            file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+            return file.read(use_threads=False)
+        return None
 
     def partly_kept(self) -> set[int]:
         """Shards for which `keep` stored rows."""
@@ -321,13 +325,10 @@ def refuse_other_plan(
         OutputError: naming what differs, both values, and the command.
     """
     plan = ledger.plan
-    differences = [
-        f"{name} was {plan.options.get(name)!r} and is now {options.get(name)!r}"
-        for name in sorted({*plan.options, *options})
-        if plan.options.get(name) != options.get(name)
-    ]
-    if not differences:
-        # The same options: what did not change in the manifest need not be computed again.
+    changed = [name for name in sorted({*plan.options, *options}) if plan.options.get(name) != options.get(name)]
+    differences = [f"{name} was {plan.options.get(name)!r} and is now {options.get(name)!r}" for name in changed]
+    if set(changed) <= set(OF_THE_MANIFEST):
+        # What did not change in the manifest need not be computed again.
         suggestion = [*suggestion, "--reuse", ledger.folder.display]
     if plan.manifest_hash != manifest_hash:
         differences.insert(

@@ -33,6 +33,7 @@ from emoboost.utterance import Utterance
 __all__ = [
     "INDEX",
     "LENGTH",
+    "OF_THE_MANIFEST",
     "PLAN_FILE",
     "Plan",
     "make_plan",
@@ -44,6 +45,8 @@ __all__ = [
 
 PLAN_FILE = "plan.json"
 FORMAT = 2
+OF_THE_MANIFEST = ("channel", "limit")
+"""Options that choose rows and channels; each row says for itself what it is."""
 NOT_HASHED = ("manifest", "base", "carried")
 INDEX = "plan_index"
 """Our column with the number of the row in the manifest, named so that a manifest's own `index` keeps its name."""

@@ -20,12 +20,10 @@ from emoboost.ahead import THREADS, ahead
 from emoboost.audio import resolve
 from emoboost.errors import AudioError, OutputError
 from emoboost.ledger import METADATA_PREFIX, Ledger
-from emoboost.plan import INDEX, LENGTH, Plan
+from emoboost.plan import INDEX, LENGTH, OF_THE_MANIFEST, Plan
 from emoboost.schema import FORMAT_VERSION, PROBABILITY_PREFIX, Status, labels_schema
 from emoboost.source import audio_errors, open_source
 
-OF_THE_MANIFEST = ("channel", "limit")
-"""Options that choose rows and channels; each row says for itself what it is."""
 PLANNED = ("utterance_id", "uri", "channel", "start")
 """Columns of the output that come from the plan; all others are a result."""
 ROW_BITS = 16

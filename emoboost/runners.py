@@ -20,6 +20,8 @@ import numpy as np
 from emoboost.storage import TEMPORARY, Folder
 
 RUNNERS = "_runners"
+ANNOTATE, RETRY = "annotate", "retry"
+"""What a runner can be at."""
 BEAT_SECONDS = 10.0
 DEAD_SECONDS = 60.0
 """A runner that has been silent for so long, by the clock of the output's own store, counts as dead."""
@@ -37,6 +39,7 @@ class Runner:
     id: str
     total: int = 0
     """Utterances it set out to label."""
+    command: str = ANNOTATE
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -104,7 +107,13 @@ def others_alive(folder: Folder, runner: Runner) -> set[str]:
         return set()
     silent = silent_seconds(folder, now)
     heard_of = {other for other, seconds in silent.items() if abs(seconds) < DEAD_SECONDS and other != runner.id}
-    return {other for other in heard_of if not _has_ended(read_runner(folder, other))}
+    return {other for other in heard_of if not has_ended(read_runner(folder, other))}
+
+
+def others_at(command: str, folder: Folder, runner: Runner) -> set[str]:
+    """The other runners that live and do this."""
+    said = {other: read_runner(folder, other) for other in others_alive(folder, runner)}
+    return {other for other, words in said.items() if words is not None and words.get("command") == command}
 
 
 def read_runner(folder: Folder, runner: str) -> Mapping[str, Any] | None:
@@ -116,7 +125,7 @@ def read_runner(folder: Folder, runner: str) -> Mapping[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def _has_ended(said: Mapping[str, Any] | None) -> bool:
+def has_ended(said: Mapping[str, Any] | None) -> bool:
     """Whether a runner of this machine is known to be gone before its silence shows it."""
     if said is None or said.get("host") != socket.gethostname() or not isinstance(said.get("pid"), int):
         return False

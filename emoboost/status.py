@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from emoboost.ledger import SUCCESS, Ledger
-from emoboost.runners import DEAD_SECONDS, read_runner, silent_seconds
+from emoboost.runners import DEAD_SECONDS, has_ended, read_runner, silent_seconds
 
 LARGEST = 2**53
 """A number in a runner's file that is taken for one."""
@@ -22,6 +22,8 @@ class Worker:
     """UTC, by its own clock."""
     silent_seconds: float
     """Since its last sign of life, by this machine's clock."""
+    ended: bool
+    """Whether it is of this machine, and gone."""
     utterances: int
     seconds: float
     """Of audio labelled by it."""
@@ -31,7 +33,7 @@ class Worker:
     @property
     def alive(self) -> bool:
         """Whether it is heard of; a sign of life from the future is one of a clock, not of life."""
-        return abs(self.silent_seconds) < DEAD_SECONDS
+        return not self.ended and abs(self.silent_seconds) < DEAD_SECONDS
 
     @property
     def utterances_a_second(self) -> float:
@@ -50,7 +52,7 @@ class OutputStatus:
     shards: int
     finished_shards: int
     complete: bool
-    """Whether the success marker is there."""
+    """Whether every part and the success marker are there."""
     workers: Sequence[Worker]
 
     @property
@@ -86,7 +88,7 @@ def status_of(ledger: Ledger) -> OutputStatus:
         finished_utterances=sum(sizes[shard] for shard in finished),
         shards=ledger.plan.shards,
         finished_shards=len(finished),
-        complete=ledger.folder.exists(SUCCESS),
+        complete=len(finished) == ledger.plan.shards and ledger.folder.exists(SUCCESS),
         workers=workers,
     )
 
@@ -103,6 +105,7 @@ def _worker(said: Mapping[str, Any], silent: float) -> Worker:
         pid=int(number("pid")),
         started=str(said.get("started", "?")),
         silent_seconds=round(silent, 1),
+        ended=has_ended(said),
         utterances=int(number("utterances")),
         seconds=number("seconds"),
         errors=int(number("errors")),

@@ -14,7 +14,7 @@ from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
 from emoboost.ledger import Ledger
 from emoboost.reuse import refuse_unfit
-from emoboost.runners import Runner, announced, new_id
+from emoboost.runners import RETRY, Runner, announced, new_id, others_at
 from emoboost.summary import Summary
 from emoboost.task import Task
 from jobs.console import say
@@ -77,7 +77,11 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
         say(f"Output: {ledger.folder.display}")
         put_aside(ledger, ledger.damaged())
         label()
-        return marked(ledger, mended(ledger, label)), done
+        summary = mended(ledger, label)
+        if others_at(RETRY, ledger.folder, runner):
+            say("A retry works on this output; it writes the success marker")
+            return summary, done
+        return marked(ledger, summary), done
 
 
 def job_of(options: AnnotateOptions, ledger: Ledger, model: ModelFolder) -> Job:

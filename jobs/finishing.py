@@ -1,6 +1,7 @@
 """How an output is checked at the end of a run, mended once, and marked as complete."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 
 from emoboost.ledger import HISTORY, SUCCESS, Ledger
@@ -32,6 +33,8 @@ def checked(ledger: Ledger) -> Verified:
 
 def put_aside(ledger: Ledger, damaged: Mapping[int, str]) -> None:
     """Move parts into `_history/`, so that they are made again, and say so."""
+    if damaged:
+        ledger.withdraw_success()
     for shard, damage in damaged.items():
         say(f"{ledger.part_name(shard)}: {damage}; kept in {HISTORY}/, and made again")
         ledger.set_aside(shard)
@@ -46,13 +49,14 @@ def marked(ledger: Ledger, summary: Summary) -> Summary:
     if not summary.complete:
         ledger.withdraw_success()
         return summary
-    marker = read_marker(ledger) or {}
+    marker, found = read_marker(ledger) or {}, json.loads(json.dumps(summary.to_dict()))
     if marker.get("parts_sha256", summary.parts_sha256) != summary.parts_sha256:
         problem = (
             f"{SUCCESS}: was written for other parts; something has changed them since. Remove those that it was, and "
             f"annotate makes them again; or, to keep all as they are, remove {SUCCESS}"
         )
         return dataclasses.replace(summary, problems=[problem])
-    ledger.succeed(summary.to_dict())
+    if marker != found:
+        ledger.succeed(found)
     ledger.forget_kept()
     return summary

@@ -171,13 +171,15 @@ def a_few(plan: Plan, planned: Path) -> list[Utterance]:
 
 
 def command_with_output(output: str) -> list[str]:
-    """The command that was typed, with another output and without secrets."""
-    words = sys.argv[1:]
-    for flag in ("--output", "-o"):
-        if flag in words:
-            at = words.index(flag)
-            words = words[:at] + words[at + 2 :]
-    words = [word for word in words if not word.startswith("--output=")]
+    """The command that was typed, with another output, without `--reuse` and without secrets."""
+    words, skip = [], False
+    for word in sys.argv[1:]:
+        if skip or word.startswith(("--output=", "--reuse=")) or (word.startswith("-o") and len(word) > 2):
+            skip = False
+            continue
+        skip = word in ("--output", "-o", "--reuse")
+        if not skip:
+            words.append(word)
     return ["emoboost-batch", *map(redacted, without_secrets(words)), "--output", output]
 
 

@@ -38,7 +38,7 @@ def status_text(status: OutputStatus) -> str:
 
 def worker_line(worker: Worker) -> str:
     """One command at work."""
-    state = "at work" if worker.alive else "silent, probably dead,"
+    state = "at work" if worker.alive else "ended without a word," if worker.ended else "silent, probably dead,"
     return (
         f"  {worker.host}, process {worker.pid}: {state} since {worker.started}, last heard of "
         f"{duration(max(0.0, worker.silent_seconds))} ago; {worker.utterances:,} utterances, "

@@ -146,10 +146,13 @@ class TestPlanning:
         message: str,
     ) -> None:
         open_or_plan(options(), tiny_model)
-        monkeypatch.setattr(sys, "argv", ["x", "annotate", EXAMPLE])
+        old = f"{tmp_path}/older"
+        monkeypatch.setattr(sys, "argv", ["x", "annotate", EXAMPLE, f"-o{old}", "-o", old, "--reuse", old])
         with pytest.raises(OutputError, match=message) as caught:
             open_or_plan(options(**change), tiny_model)
-        assert str(caught.value).endswith(f"emoboost-batch annotate {EXAMPLE} --output {tmp_path}/out-2")
+        # Of other rows and channels, those that stay the same need not be computed again.
+        again = f" --reuse {tmp_path}/out" if change.keys() <= {"limit", "channel"} else ""
+        assert str(caught.value).endswith(f"emoboost-batch annotate {EXAMPLE} --output {tmp_path}/out-2{again}")
 
     def test_a_named_mix_is_the_mean_of_all(
         self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder

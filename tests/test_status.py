@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def say(ledger: Ledger, name: str, content: str, silent: float) -> None:
 
 
 def at_work(utterances: int, seconds: float) -> str:
+    """Of this process, which lives."""
     return json.dumps(vars(Runner("a", utterances=utterances, running_seconds=seconds, errors=1, seconds=90.0)))
 
 
@@ -64,6 +66,20 @@ def test_half_done_by_two_of_whom_one_is_silent(ledger: Ledger, tiny_model: Mode
     assert "at work" in text
     assert "silent, probably dead" in text
     assert "Nobody" not in text
+
+
+def test_of_this_machine_and_gone(ledger: Ledger) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    say(ledger, "killed", json.dumps(vars(Runner("a", pid=gone.pid))), silent=1)
+    (worker,) = status_of(ledger).workers
+    assert not worker.alive
+    assert "ended without a word" in status_text(status_of(ledger))
+
+
+def test_a_marker_beside_missing_parts(ledger: Ledger) -> None:
+    ledger.succeed({})
+    assert not status_of(ledger).complete
 
 
 def test_a_clock_that_was_ahead(ledger: Ledger) -> None:

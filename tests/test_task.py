@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emoboost.errors import AudioErrorType, OutputError
-from emoboost.ledger import HISTORY, LABELS, SUCCESS, Ledger
+from emoboost.ledger import HISTORY, KEPT, LABELS, SUCCESS, Ledger
 from emoboost.plan import make_plan
 from emoboost.storage import Folder
 from emoboost.task import Task, joined, without
@@ -116,6 +116,15 @@ class TestNew:
         assert Task(ledger).size([0]) == (7, 7.0)
         assert ledger.partly_kept() == {0}
         ledger.forget_kept()
+        assert Task(ledger).size([0]) == (8, 8.0)
+
+    @pytest.mark.parametrize("content", [b"", b"PAR1", None])
+    def test_damaged_rows_are_computed(self, ledger: Ledger, content: bytes | None) -> None:
+        ledger.keep(0, rows(["03"], "old"))
+        (name,) = ledger.folder.names(KEPT)
+        half = ledger.folder.read(f"{KEPT}/{name}")[20:]
+        ledger.folder.replace(f"{KEPT}/{name}", half if content is None else content)
+        assert Task(ledger).kept(0) is None
         assert Task(ledger).size([0]) == (8, 8.0)
 
     def test_the_first_part_wins(self, ledger: Ledger) -> None:
