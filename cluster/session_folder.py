@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX, LOCK = "emoboost-", "in-use"
-LONGEST_PARENT = 25
-"""Characters of the temporary folder's path: with our folder, Ray's session and its sockets it gets 82 longer, and the
-system allows 107."""
+OF_RAY = "r"
+"""Ray lets everybody into the folder that it is given (0777): one inside ours, which nobody else can enter."""
+LONGEST_PARENT = 23
+"""Characters of the temporary folder's path: with our folder, Ray's, its session and its sockets it gets 84 longer, and
+the system allows 107."""
 REMOVING_SECONDS = 10.0
 
 
 @contextlib.contextmanager
 def session_folder() -> Iterator[Path]:
-    """A new temporary folder with a short path, for as long as the context lasts.
+    """A folder for Ray to make, with a short path in a new folder of this user's own, for as long as the context lasts.
 
     Folders of commands that were killed are removed, too: their owners no longer hold the lock in them.
     """
@@ -29,7 +31,7 @@ def session_folder() -> Iterator[Path]:
     lock = os.open(folder / LOCK, os.O_CREAT | os.O_WRONLY, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
-        yield folder
+        yield folder / OF_RAY
     finally:
         _remove(folder)
         os.close(lock)

@@ -67,7 +67,19 @@ _OTHER_CONTAINERS = (
     (0, b"\x1f\x8b", "gzip"),
     (0, b"%PDF", "PDF"),
     (8, b"AVI ", "AVI video"),
+    (0, b"\x89PNG", "an image (PNG)"),
+    (0, b"\xff\xd8\xff", "an image (JPEG)"),
+    (0, b"GIF8", "an image (GIF)"),
+    (0, b"\x7fELF", "a program"),
 )
+_TEXTS = (
+    ("<!doctype html", "HTML"),
+    ("<html", "HTML"),
+    ("<?xml", "XML"),
+    ("{", "JSON"),
+    ("version https://git-lfs", "a pointer of Git LFS, whose content was not fetched"),
+)
+"""How a text begins, in lower case, and what it is then."""
 
 
 def has_header(source: Source) -> bool:
@@ -111,10 +123,12 @@ def unclosed_bytes(source: Source) -> int:
 
 
 def describe(head: bytes) -> str:
-    """Name what a file that is no audio for us begins like.
+    """Name the kind of a file that is no audio for us, from its first bytes, and quote none of them.
+
+    A manifest may name any file of the account: what is in it must not come into the output.
 
     >>> describe(b"Speaker 1: hello")
-    "text ('Speaker 1: hello')"
+    'text'
     >>> describe(bytes(4) + b"ftypM4A ")
     'MPEG-4 (m4a, mp4)'
     """
@@ -123,12 +137,14 @@ def describe(head: bytes) -> str:
             return name
     if not head.strip(b"\0"):
         return "nothing but zero bytes"
-    # The last characters of the excerpt may be cut in two.
+    # The last character may be cut in two.
     text = head.decode("utf-8", "ignore")
-    if len(text.encode()) >= len(head) - 3 and all(letter.isprintable() or letter.isspace() for letter in text):
-        lines = text.strip().splitlines()
-        return f"text ({lines[0][:24]!r})" if lines else "nothing but white space"
-    return f"an unknown format (first bytes {head[:8].hex(' ')})"
+    if len(text.encode()) < len(head) - 3 or not all(letter.isprintable() or letter.isspace() for letter in text):
+        return "an unknown format"
+    begins = text.strip().lower()
+    if not begins:
+        return "nothing but white space"
+    return next((name for beginning, name in _TEXTS if begins.startswith(beginning)), "text")
 
 
 def _samples_chunk(source: Source) -> tuple[int, int | None] | None:

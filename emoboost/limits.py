@@ -79,8 +79,9 @@ def read_whole(file: Path, most: int) -> bytes:
         raise ModelError(f"{file}: not a file; copy the model folder again")
     if status.st_size > most:
         raise ModelError(f"{file}: {status.st_size:,} bytes, no such file has more than {most:,}; copy it again")
+    # A buffer of the size that is asked for is taken before the first byte is read: never ask for the limit itself.
     with file.open("rb") as opened:
-        return opened.read(most)
+        return opened.read(status.st_size)
 
 
 def parameters(config: "ModelConfig") -> int:

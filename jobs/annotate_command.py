@@ -2,13 +2,13 @@
 
 import json
 import time
-from pathlib import Path
 
 from emoboost.checkpoint import find_model
 from emoboost.errors import UsageError
 from jobs.annotate import AnnotateOptions, annotate
 from jobs.conclusion import concluded, explained, log_file
 from jobs.exits import Exit
+from jobs.permissions import refuse_missing_root
 from jobs.planning import describe_plan, output_folder, output_of
 
 
@@ -24,9 +24,7 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     for name, value in (("MANIFEST", options.manifest), ("--output", options.output), ("--model", options.model)):
         if value == "":
             raise UsageError(f"{name} is empty; give a path, or leave an option out")
-    root = options.access.root
-    if root is not None and not Path(root).is_dir():
-        raise UsageError(f"--root {root}: no such folder; give the folder that the recordings lie in")
+    refuse_missing_root(options.access)
     if dry_run:
         facts = describe_plan(options)
         print(json.dumps(facts) if as_json else "\n".join(f"{name:<20} {value}" for name, value in facts.items()))

@@ -237,7 +237,8 @@ def retry(
 ) -> None:
     """Try rows of OUTPUT that have an error again, for example when files were mended or a store works again.
 
-    Parts are replaced one by one, each in one step; the old ones are kept in OUTPUT/_history.
+    Parts are replaced one by one, each in one step; the old ones are kept in OUTPUT/_history. Give --root and
+    --allow-http if the annotate command had them.
     """
     from emoboost.store_options import parse_storage_options
     from jobs.retry import RetryOptions, error_types
@@ -326,21 +327,25 @@ def verify(
             "--model", help="Folder of the model that made the labels. Default: looked for among the bundled."
         ),
     ] = None,
+    root: Root = None,
+    allow_http: AllowHttp = False,
     storage_options: StorageOptions = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Check everything that OUTPUT holds again from scratch, against its plan.
 
+    --recompute reads recordings under the rules of the annotate command: give --root and --allow-http if it had them.
     Exit code 0: everything holds. 4: unfinished, and nothing is wrong. 5: something is wrong.
     """
+    from emoboost.store_options import parse_storage_options
     from jobs.verify import verify_command
 
-    run(
-        lambda: verify_command(output, storage_options, recompute=recompute, seed=seed, model_name=model, as_json=json),
-        debug=debug,
-        go_on="verify changes nothing",
-    )
+    def command() -> Exit:
+        access = Access(root=absolute(root), http=allow_http, storage_options=parse_storage_options(storage_options))
+        return verify_command(output, access, recompute=recompute, seed=seed, model_name=model, as_json=json)
+
+    run(command, debug=debug, go_on="verify changes nothing")
 
 
 @app.command()

@@ -23,6 +23,7 @@ from emoboost.verify import model_of
 from jobs.finishing import checked, marked
 from jobs.outputs import ledger_of
 from jobs.passes import Done, Job, complete
+from jobs.permissions import refuse_other_permissions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +58,11 @@ def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
         What the output holds, and what this call did.
 
     Raises:
-        UsageError: a bad argument, model or output, found before any work started.
+        UsageError: a bad argument, model or output, or other permissions than annotate had, found before any work.
         EmoboostError: the job failed; what is replaced stays.
     """
     ledger = ledger_of(options.output, options.access.storage_options)
+    refuse_other_permissions(ledger, options.access)
     model = model_of(ledger.plan, options.model, options.access)
     model.verify()
     refuse_unreachable(options.ray_address)

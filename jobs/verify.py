@@ -11,7 +11,6 @@ from emoboost.checkpoint import ModelFolder
 from emoboost.ledger import Ledger
 from emoboost.predict import EmotionModel
 from emoboost.storage import Folder
-from emoboost.store_options import parse_storage_options
 from emoboost.verify import (
     Findings,
     Recomputed,
@@ -24,29 +23,32 @@ from emoboost.verify import (
     verify,
 )
 from jobs.exits import Exit
+from jobs.permissions import refuse_missing_root, refuse_other_permissions
 from jobs.progress import checking, duration
 from jobs.stages import set_up_torch
 
 
 def verify_command(
-    output: str, storage_options: str | None = None, *, recompute: int, seed: int, model_name: str | None, as_json: bool
+    output: str, access: Access, *, recompute: int, seed: int, model_name: str | None, as_json: bool
 ) -> Exit:
     """Check an output and print what was found.
 
     Args:
         output: folder or URL.
-        storage_options: of its store, and of the recordings', as JSON.
+        access: how its store is reached, and which recordings may be read.
         recompute: how many random rows to label again.
         seed: which rows.
         model_name: model folder for that; None looks among the bundled models.
         as_json: print for programs.
     """
+    refuse_missing_root(access)
     findings = Findings()
-    access = Access(storage_options=parse_storage_options(storage_options))
     ledger = open_output(Folder.at(output, access.storage_options), findings)
     verified, recomputed, marker = None, None, False
     if ledger is not None:
-        # Before the long part, so that a wrong model is refused at once.
+        # Before the long part, so that a wrong argument is refused at once.
+        if recompute:
+            refuse_other_permissions(ledger, access)
         model = model_of(ledger.plan, model_name, access) if recompute else None
         sample = Sample(recompute, seed) if recompute else None
         verified = verify(ledger, findings, sample, checking("verifying", ledger.plan.shards))

@@ -46,7 +46,7 @@ def test_difficult_recordings(name: str, difficult: dict[str, Difficult]) -> Non
     [
         ("missing", "there is no such file"),
         ("empty", "the file has 0 bytes"),
-        ("text", f"holds text ('Anna: Guten Tag!'); {FIXES[AudioErrorType.UNSUPPORTED_FORMAT]}"),
+        ("text", f"holds text; {FIXES[AudioErrorType.UNSUPPORTED_FORMAT]}"),
         ("m4a", "holds MPEG-4 (m4a, mp4); convert it, for example: ffmpeg -i IN -ar 16000 OUT.flac"),
         ("directory", "is a folder, not a file; name the recording itself"),
         ("pipe", "is a named pipe, not a file; name the recording itself"),
@@ -61,6 +61,26 @@ def test_difficult_recordings(name: str, difficult: dict[str, Difficult]) -> Non
 def test_messages(name: str, message: str, difficult: dict[str, Difficult]) -> None:
     path, _, start, end = difficult[name]
     assert message in refusal(path, start, end)[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"root:$6$aZ09$QwErTy:19000:0:99999:7:::\n", "text"),
+        (b"aZ09QwErTy", "text"),
+        (b'{"auths": {"aZ09QwErTy": 1}}', "JSON"),
+        (b"\n<html>aZ09QwErTy</html>", "HTML"),
+        (b"aZ09\xffQwErTy\x01\xfe\xfd\xfc\xfb", "an unknown format"),
+        ("aZ09QwErTy".encode("utf-16-le"), "an unknown format"),
+        (b"\x89PNG\r\n\x1a\naZ09QwErTy", "an image (PNG)"),
+    ],
+)
+def test_messages_quote_nothing_of_a_file_that_is_no_audio(content: bytes, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(content)
+    error_type, message = refusal(tmp_path / "secret")
+    assert error_type is AudioErrorType.UNSUPPORTED_FORMAT
+    fix = FIXES[AudioErrorType.UNSUPPORTED_FORMAT]
+    assert message == f"{tmp_path}/secret: holds {kind}; {fix}"
 
 
 def test_unusual_recordings_sound_like_the_clip(difficult: dict[str, Difficult], speech: np.ndarray) -> None:

@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +136,23 @@ def test_a_file_of_the_limit_is_read(tmp_path: Path) -> None:
     assert read_whole(tmp_path / "x", 5) == b"12345"
     with pytest.raises(ModelError, match="5 bytes"):
         read_whole(tmp_path / "x", 4)
+
+
+SMALL_MACHINE = """
+import resource, sys
+from pathlib import Path
+from emoboost.limits import WEIGHT_BYTES, read_whole
+resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+print(len(read_whole(Path(sys.argv[1]), WEIGHT_BYTES)))
+"""
+
+
+def test_reading_takes_the_memory_of_the_file_and_not_of_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(bytes(2**20))
+    result = subprocess.run(
+        [sys.executable, "-c", SMALL_MACHINE, str(tmp_path / "x")], capture_output=True, text=True, check=False
+    )
+    assert (result.stdout, result.stderr) == ("1048576\n", "")
 
 
 # No code comes with data

@@ -367,6 +367,34 @@ class TestSecrets:
         assert "--storage-options" in message
         assert not (tmp_path / "out").exists()
 
+    @pytest.mark.parametrize("name", [SIGNED, "call 7 s3://me:pa55word@bucket/x", "7?sig=5ec2e7", "https://t0ken@host"])
+    @pytest.mark.parametrize("kind", ["csv", "parquet"])
+    def test_an_id_with_one_is_refused(
+        self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder, tmp_path: Path, name: str, kind: str
+    ) -> None:
+        manifest = tmp_path / f"m.{kind}"
+        rows = pd.DataFrame({"path": ["a.wav", "b.wav", "c.wav"], "utterance_id": ["call 1?part=2", name, ""]})
+        if kind == "csv":
+            rows.to_csv(manifest, index=False)
+        else:
+            rows.to_parquet(manifest)
+        with pytest.raises(ManifestError) as caught:
+            open_or_plan(options(manifest=str(manifest)), tiny_model)
+        place = "line 3" if kind == "csv" else "row 2"
+        assert str(caught.value) == (
+            f"{manifest} cannot be used; 1 problem:\n  {manifest}, {place}, column 'utterance_id', value 'REDACTED': "
+            "holds a password, token or signature, which the output would show; give another id, or leave it empty to "
+            "have one made"
+        )
+        assert not (tmp_path / "out").exists()
+
+    def test_an_id_without_end_is_refused(
+        self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder, tmp_path: Path
+    ) -> None:
+        (tmp_path / "m.csv").write_text(f"path,utterance_id\na.wav,{'a://:' * 400_000}\n")
+        with pytest.raises(ManifestError, match=r"line 2: the utterance_id has 2,000,000 characters"):
+            open_or_plan(options(manifest=str(tmp_path / "m.csv")), tiny_model)
+
     def test_a_uri_without_end_is_refused(
         self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder, tmp_path: Path
     ) -> None:

@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from finished import annotated, label, planned
 
+from emoboost.access import Access
 from emoboost.checkpoint import ModelFolder
-from emoboost.errors import ModelError
+from emoboost.errors import ModelError, UsageError
 from emoboost.ledger import Ledger
 from jobs.exits import Exit
+from jobs.retry import RetryOptions, error_types, retry
 from jobs.verify import verify_command
 
 
@@ -27,7 +30,15 @@ def output(manifest: Path, tiny_model: ModelFolder, tmp_path: Path) -> Ledger:
 
 
 def run(ledger: Ledger, **options: object) -> Exit:
-    chosen: dict[str, object] = {"recompute": 0, "seed": 0, "model_name": None, "as_json": False, **options}
+    access = options.pop("access", Access())
+    chosen: dict[str, object] = {
+        "access": access,
+        "recompute": 0,
+        "seed": 0,
+        "model_name": None,
+        "as_json": False,
+        **options,
+    }
     return verify_command(ledger.folder.display, **chosen)  # type: ignore[arg-type]
 
 
@@ -90,6 +101,57 @@ def test_json(output: Ledger, tiny_model: ModelFolder, capfd: pytest.CaptureFixt
     }
     assert (recomputed["rows"], recomputed["compared"], recomputed["flipped"]) == (2, 2, 0)
     assert (finding["file"], finding["shard"], finding["utterance_id"]) == ("_SUCCESS.json", None, None)
+
+
+@pytest.mark.parametrize(
+    ("made", "given", "message"),
+    [
+        ({"root": "/"}, {}, r"was made with --root; add --root DIR, as the annotate command had it$"),
+        ({"http": True}, {}, r"was made with --allow-http; add --allow-http, as the annotate command had it$"),
+        ({}, {"root": "/"}, r"was made without --root; leave it out$"),
+        ({}, {"http": True}, r"was made without --allow-http; leave it out$"),
+    ],
+)
+def test_recordings_are_read_under_the_rules_of_the_run(
+    manifest: Path, tiny_model: ModelFolder, tmp_path: Path, made: dict[str, Any], given: dict[str, Any], message: str
+) -> None:
+    ledger = annotated(manifest, tmp_path / "out", tiny_model, access=Access(**made))
+    with pytest.raises(UsageError, match=message):
+        run(ledger, recompute=1, model_name=str(tiny_model.path), access=Access(**given))
+    options = RetryOptions(
+        output=ledger.folder.display, types=error_types([]), model=str(tiny_model.path), access=Access(**given)
+    )
+    with pytest.raises(UsageError, match=message):
+        retry(options, tmp_path / "log")
+    assert run(ledger) is Exit.COMPLETE, "without recordings no rule is needed"
+
+
+def test_recomputing_within_a_root(
+    manifest: Path, tiny_model: ModelFolder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ledger = annotated(manifest, tmp_path / "out", tiny_model, access=Access(root="/"))
+    chosen = {"recompute": 9, "model_name": str(tiny_model.path)}
+    assert run(ledger, **chosen, access=Access(root="/")) is Exit.COMPLETE
+    assert "9 of 9 rows" in capfd.readouterr().out
+    assert run(ledger, **chosen, access=Access(root=str(tmp_path / "out"))) is Exit.COMPLETE
+    out = capfd.readouterr().out
+    assert "0 of 9 rows" in out
+    assert "9 cannot be read now" in out
+
+
+def test_a_root_that_is_no_folder(output: Ledger, tiny_model: ModelFolder, tmp_path: Path) -> None:
+    access = Access(root=str(tmp_path / "none"))
+    for recompute in (0, 1):
+        with pytest.raises(UsageError, match=f"^--root {tmp_path}/none: no such folder"):
+            run(output, recompute=recompute, model_name=str(tiny_model.path), access=access)
+
+
+def test_retry_wants_a_root_that_is_a_folder(manifest: Path, tiny_model: ModelFolder, tmp_path: Path) -> None:
+    ledger = annotated(manifest, tmp_path / "out", tiny_model, access=Access(root="/"))
+    access = Access(root=str(tmp_path / "none"))
+    options = RetryOptions(output=ledger.folder.display, types=error_types([]), access=access)
+    with pytest.raises(UsageError, match=f"^--root {tmp_path}/none: no such folder"):
+        retry(options, tmp_path / "log")
 
 
 def test_a_model_is_refused_before_the_work(output: Ledger, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,16 +12,16 @@ from emoboost.manifest.columns import LENGTH, Columns
 from emoboost.manifest.identifiers import derived_id
 from emoboost.manifest.problems import Problem
 from emoboost.manifest.source import Rows
-from emoboost.redaction import holds_secret
+from emoboost.redaction import REPLACEMENT, holds_secret
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 NUMERIC = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
 MIX = "mix"
 LAST_CHANNEL = 2**31 - 1
-LONGEST_URI = 32_768
-"""Characters; paths have at most 4,096 bytes, and few servers take longer URLs than 16,384."""
+LONGEST_TEXT = 32_768
+"""Characters of a uri or an id; paths have at most 4,096 bytes, and few servers take longer URLs than 16,384."""
 MAY_HOLD_SECRET = r"://.*@|[?&;#].*="
-"""What every uri with a secret in it matches; few others do, so that only these are looked at one by one."""
+"""What every uri or id with a secret in it matches; few others do, so that only these are looked at one by one."""
 
 
 def utterances(rows: Rows, columns: Columns, default_channel: int | None) -> tuple[pa.Table, np.ndarray, list[Problem]]:
@@ -45,7 +45,7 @@ def utterances(rows: Rows, columns: Columns, default_channel: int | None) -> tup
     problems += _problems(
         rows, columns.uri, _blank(uri), "is empty; give the path or URL of the audio, or remove the row"
     )
-    problems += _too_long(rows, uri)
+    problems += _too_long(rows, uri, "uri")
     problems += _problems(
         rows,
         columns.uri,
@@ -53,6 +53,7 @@ def utterances(rows: Rows, columns: Columns, default_channel: int | None) -> tup
         "holds a password, token or signature, which the output would show; give the URL alone, and the credentials in "
         "the environment or with --storage-options",
     )
+    problems += _id_problems(rows, columns.utterance_id)
     channel = _channel(rows, columns.channel, default_channel, problems)
     start = _seconds(rows, columns.start, problems)
     end = _seconds(rows, columns.end, problems)
@@ -82,6 +83,18 @@ def utterances(rows: Rows, columns: Columns, default_channel: int | None) -> tup
         rows = Rows(rows.table.filter(pa.array(good)), positions[good])
         table, positions = table.filter(pa.array(good)), positions[good]
     return table.add_column(0, "utterance_id", _ids(rows, columns.utterance_id, table)), positions, problems
+
+
+def _id_problems(rows: Rows, name: str | None) -> list[Problem]:
+    if name is None:
+        return []
+    ids = _text(rows, name)
+    what = (
+        "holds a password, token or signature, which the output would show; give another id, or leave it empty to "
+        "have one made"
+    )
+    secret = [Problem(int(rows.positions[row]), what, name, REPLACEMENT) for row in np.flatnonzero(_secret(ids))]
+    return [*_too_long(rows, ids, "utterance_id"), *secret]
 
 
 def _ids(rows: Rows, name: str | None, table: pa.Table) -> pa.Array:
@@ -158,18 +171,18 @@ def _blank(text: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(text), ""), True))
 
 
-def _too_long(rows: Rows, uri: pa.ChunkedArray) -> Iterator[Problem]:
-    lengths = np.asarray(pc.fill_null(pc.utf8_length(uri), 0))
-    for row in np.flatnonzero(lengths > LONGEST_URI):
-        what = f"the uri has {lengths[row]:,} characters; give one of at most {LONGEST_URI:,}, or close its quotes"
+def _too_long(rows: Rows, text: pa.ChunkedArray, name: str) -> Iterator[Problem]:
+    lengths = np.asarray(pc.fill_null(pc.utf8_length(text), 0))
+    for row in np.flatnonzero(lengths > LONGEST_TEXT):
+        what = f"the {name} has {lengths[row]:,} characters; give one of at most {LONGEST_TEXT:,}, or close its quotes"
         yield Problem(int(rows.positions[row]), what)
 
 
-def _secret(uri: pa.ChunkedArray) -> np.ndarray:
-    short = pc.less_equal(pc.utf8_length(uri), LONGEST_URI)
-    suspected = np.array(pc.fill_null(pc.and_(short, pc.match_substring_regex(uri, MAY_HOLD_SECRET)), False))
+def _secret(text: pa.ChunkedArray) -> np.ndarray:
+    short = pc.less_equal(pc.utf8_length(text), LONGEST_TEXT)
+    suspected = np.array(pc.fill_null(pc.and_(short, pc.match_substring_regex(text, MAY_HOLD_SECRET)), False))
     for row in np.flatnonzero(suspected):
-        suspected[row] = holds_secret(uri[int(row)].as_py())
+        suspected[row] = holds_secret(text[int(row)].as_py())
     return suspected
 
 

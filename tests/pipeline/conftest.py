@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -140,6 +141,8 @@ class Terminated:
     """Processes that were still there 5 s later."""
     folders: list[str]
     """Ours that were left in its temporary folder."""
+    modes: list[str]
+    """Of ours while it lasted; Ray's folder, with its sockets, lies inside."""
 
 
 @pytest.fixture(scope="session")
@@ -154,8 +157,9 @@ def terminated(shell: Shell, small: EmotionModel, tmp_path_factory: pytest.TempP
         with paused(run.process.pid):
             names, ports = [name_of(process) for process in run.tree], listening(run.tree)
             tokens = {"none": None, "wrong": "0" * 64, "right": token_of(run.tree)}
+            modes = [stat.filemode(path.stat().st_mode) for path in own.glob("emoboost*")]
             drivers = second_drivers(shell, gcs_address(run.tree), tokens)
         run.process.send_signal(signal.SIGTERM)
         code, seconds = run.end()
         folders = [path.name for path in own.glob("emoboost*")]
-        yield Terminated(run, manifest, names, ports, drivers, code, seconds, run.left(), folders)
+        yield Terminated(run, manifest, names, ports, drivers, code, seconds, run.left(), folders, modes)

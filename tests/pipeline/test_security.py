@@ -56,6 +56,11 @@ def test_no_process_shows_the_token_on_its_command_line(terminated: Terminated) 
     assert not [name for name in terminated.names if "TOKEN" in name.upper()]
 
 
+def test_other_users_cannot_enter_the_folder_of_a_run(terminated: Terminated) -> None:
+    assert terminated.modes
+    assert set(terminated.modes) == {"drwx------"}
+
+
 TWICE = """
 import signal
 from cluster.connect import connected
