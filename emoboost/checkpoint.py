@@ -19,6 +19,7 @@ from emoboost.errors import ModelError
 from emoboost.limits import CONFIG_BYTES, WEIGHT_BYTES, read_whole
 from emoboost.model_download import download
 from emoboost.places import is_url
+from emoboost.user_path import user_path
 
 if TYPE_CHECKING:
     import torch
@@ -105,7 +106,7 @@ def find_model(name_or_folder: str | Path = DEFAULT_MODEL, access: Access | None
         url = str(name_or_folder)
         folder = _folder_at(download(url, access or Access(), FILES, _check))
         return dataclasses.replace(folder, origin=url)
-    path = Path(str(name_or_folder).removeprefix("file://")).expanduser()
+    path = user_path(str(name_or_folder).removeprefix("file://"))
     bundled = bundled_models()
     if str(name_or_folder) in bundled:
         path = BUNDLED / str(name_or_folder)

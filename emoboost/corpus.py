@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from emoboost.carried import rows_at, values_of
 from emoboost.errors import ManifestError
 from emoboost.plan import make_plan, read_shard, utterances_of
 from emoboost.utterance import Utterance
@@ -83,7 +84,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to
         labels = names
     else:
         left_out.update(name for name in names if name not in label_map)
-        table = table.filter(pa.array([name in label_map for name in names]))
+        table = rows_at(table, [row for row, name in enumerate(names) if name in label_map])
         labels = [label_map[name] for name in names if name in label_map]
         places = [place for place, name in zip(places, names, strict=True) if name in label_map]
         if not labels:
@@ -138,4 +139,4 @@ def _column(table: pa.Table, name: str, manifest: str) -> list[str]:
 def _cells(table: pa.Table, name: str) -> list[str]:
     if name not in table.column_names:
         return [""] * len(table)
-    return ["" if value is None else str(value).strip() for value in table[name].to_pylist()]
+    return ["" if value is None else str(value).strip() for value in values_of(table[name])]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from emoboost.carried import values_of
 from emoboost.errors import OutputError
 from emoboost.formulas import guarded, guarded_column
 from emoboost.ledger import Ledger
@@ -76,7 +77,7 @@ def _flat(field: pa.Field, *, raw: bool) -> pa.Field:
 
 def _cells(column: pa.ChunkedArray, *, raw: bool) -> pa.Array | pa.ChunkedArray:
     if not _is_plain(column.type):
-        column = pa.array(map(_text, column.to_pylist()), pa.string())
+        column = pa.array(map(_text, values_of(column)), pa.string())
     is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
     return guarded_column(column) if is_text and not raw else column
 

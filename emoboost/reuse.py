@@ -18,6 +18,7 @@ import pyarrow as pa
 from emoboost.access import Access
 from emoboost.ahead import THREADS, ahead
 from emoboost.audio import resolve
+from emoboost.carried import rows_at
 from emoboost.errors import AudioError, OutputError
 from emoboost.ledger import METADATA_PREFIX, Ledger
 from emoboost.plan import INDEX, LENGTH, OF_THE_MANIFEST, Plan
@@ -155,7 +156,7 @@ class OldRows:
             fitting = [place for place in places if old.version(place) == versions[location]]
             if fitting:
                 taken[position] = fitting[0]
-        return self._table(planned.take(pa.array(list(taken), pa.int64())), old, list(taken.values()))
+        return self._table(rows_at(planned, list(taken)), old, list(taken.values()))
 
     def _candidates(self, location: str, span: Span) -> list[int]:
         key = np.uint64(_key(location, span))

@@ -22,6 +22,7 @@ from emoboost.places import is_url
 from emoboost.redaction import holds_secret
 from emoboost.remote import RangeFile
 from emoboost.storage_errors import stop
+from emoboost.user_path import user_path
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -66,6 +67,7 @@ class Folder:
             retry_seconds: how long a store that fails in passing is asked again.
 
         Raises:
+            UsageError: there can be no such path.
             OutputError: the URL holds a password or signature, which everything that names the folder would show.
         """
         text = str(location).removeprefix("file://")
@@ -76,7 +78,7 @@ class Folder:
             )
         if is_url(text):
             return cls(text.rstrip("/"), text.rstrip("/"), options or {}, retry_seconds)
-        return cls(str(Path(text).expanduser().absolute()), text)
+        return cls(str(user_path(text).absolute()), text)
 
     @property
     def is_local(self) -> bool:

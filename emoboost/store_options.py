@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from emoboost.errors import UsageError
+from emoboost.user_path import user_path
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 """How long a connection may take to be made, and to send its next bytes."""
@@ -32,7 +32,7 @@ def parse_storage_options(text: str | None) -> dict[str, object]:
         return {}
     name = f"--storage-options @{text[1:]}" if text.startswith("@") else "--storage-options"
     try:
-        given = json.loads(Path(text[1:]).expanduser().read_text(encoding="utf-8") if text.startswith("@") else text)
+        given = json.loads(user_path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise UsageError(

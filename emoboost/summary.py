@@ -2,12 +2,13 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emoboost.carried import values_of
 from emoboost.schema import Status
 from emoboost.vocabulary import canonical
 
@@ -45,14 +46,14 @@ class Counts:
         told = part.select(["utterance_id", "error_type", "error_message"])
         self.first_errors += told.filter(pc.equal(part["status"], Status.ERROR.value)).slice(0, room).to_pylist()
         if TRUTH in part.column_names:
-            self._compare(part.select([TRUTH, "label"]).drop_null())
+            self._compare(values_of(part[TRUTH]), part["label"].to_pylist())
 
-    def _compare(self, labelled: pa.Table) -> None:
-        pairs = labelled.group_by([TRUTH, "label"]).aggregate([([], "count_all")])
-        for pair in pairs.to_pylist():
-            if str(pair[TRUTH]).strip():
-                self.compared += pair["count_all"]
-                self.agreed += pair["count_all"] * (canonical(str(pair[TRUTH])) == pair["label"])
+    def _compare(self, truths: Sequence[object], labels: Sequence[str | None]) -> None:
+        told = ["" if truth is None else str(truth).strip() for truth in truths]
+        for (truth, label), count in Counter(zip(told, labels, strict=True)).items():
+            if truth and label is not None:
+                self.compared += count
+                self.agreed += count * (canonical(truth) == label)
 
 
 def _tally(counter: Counter[str], column: pa.ChunkedArray) -> None:

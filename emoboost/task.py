@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emoboost.carried import rows_at
 from emoboost.errors import AudioErrorType
 from emoboost.ledger import Ledger
 from emoboost.plan import LENGTH
@@ -68,7 +69,7 @@ class Task:
     def _without_errors(self, part: pa.Table) -> pa.Table:
         assert self.again is not None
         errors = part["error_type"].to_pylist()
-        return _rows(part, [row for row, error in enumerate(errors) if error not in self.again])
+        return rows_at(part, [row for row, error in enumerate(errors) if error not in self.again])
 
 
 def without(planned: pa.Table, kept: pa.Table | None) -> pa.Table:
@@ -76,7 +77,7 @@ def without(planned: pa.Table, kept: pa.Table | None) -> pa.Table:
     if kept is None:
         return planned
     there = set(kept["utterance_id"].to_pylist())
-    return _rows(planned, [row for row, name in enumerate(planned["utterance_id"].to_pylist()) if name not in there])
+    return rows_at(planned, [row for row, name in enumerate(planned["utterance_id"].to_pylist()) if name not in there])
 
 
 def joined(planned: pa.Table, computed: pa.Table, kept: pa.Table | None) -> pa.Table:
@@ -86,9 +87,4 @@ def joined(planned: pa.Table, computed: pa.Table, kept: pa.Table | None) -> pa.T
     rows = pa.concat_tables([computed, kept.select(computed.column_names).cast(computed.schema)])
     where = {name: place for place, name in enumerate(rows["utterance_id"].to_pylist())}
     order = [where[name] for name in planned["utterance_id"].to_pylist()]
-    return _rows(rows, order).replace_schema_metadata(computed.schema.metadata).combine_chunks()
-
-
-def _rows(table: pa.Table, places: Sequence[int]) -> pa.Table:
-    """These rows; by slices, because Arrow neither takes nor filters every type that a manifest may carry."""
-    return pa.concat_tables([table.slice(place, 1) for place in places]) if places else table.slice(0, 0)
+    return rows_at(rows, order).replace_schema_metadata(computed.schema.metadata).combine_chunks()

@@ -13,15 +13,13 @@ from emoboost.access import Access
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
 from emoboost.ledger import Ledger
-from emoboost.reuse import refuse_unfit
 from emoboost.runners import RETRY, Runner, announced, new_id, others_at
 from emoboost.summary import Summary
 from emoboost.task import Task
 from jobs.console import say
 from jobs.finishing import marked, mended, put_aside
-from jobs.outputs import ledger_of
 from jobs.passes import Done, Job, complete
-from jobs.planning import open_or_plan, row_options
+from jobs.planning import fitting_output, open_or_plan
 from jobs.reuse import reuse
 
 
@@ -95,14 +93,3 @@ def job_of(options: AnnotateOptions, ledger: Ledger, model: ModelFolder) -> Job:
         access=options.access,
         storm_share=options.stop_at,
     )
-
-
-def fitting_output(options: AnnotateOptions, model: ModelFolder) -> Ledger:
-    """The older output whose rows hold for a new one.
-
-    Raises:
-        OutputError: it is none, or was made with another model or other options.
-    """
-    old = ledger_of(str(options.reuse), options.access.storage_options)
-    refuse_unfit(row_options(options, model), old.plan)
-    return old

@@ -9,6 +9,7 @@ import typer
 
 from emoboost.access import Access
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
+from emoboost.user_path import user_path
 from jobs.exits import Exit, run
 from jobs.failures import RESUME
 
@@ -119,7 +120,7 @@ class Kind(StrEnum):
 
 def absolute(folder: Path | None) -> str | None:
     """Where a folder is, for workers whose current folder is another."""
-    return None if folder is None else str(folder.expanduser().absolute())
+    return None if folder is None else str(user_path(folder).absolute())
 
 
 def _show_version(wanted: bool) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from emoboost.encoder_source import EncoderSource
 from emoboost.errors import UsageError
+from emoboost.user_path import user_path
 
 
 def parse_seeds(text: str, option: str) -> tuple[int, ...]:
@@ -30,8 +31,8 @@ def encoder_source(base_model: str, encoder: str | None, layers: str, alexnet: P
     Raises:
         UsageError: layers that are no numbers.
     """
-    if encoder is not None and Path(encoder).expanduser().exists():
-        encoder = str(Path(encoder).expanduser().absolute())
+    if encoder is not None and user_path(encoder).exists():
+        encoder = str(user_path(encoder).absolute())
     return EncoderSource(
         model=base_model,
         encoder=encoder,

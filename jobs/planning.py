@@ -19,9 +19,11 @@ from emoboost.places import without_query
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
 from emoboost.preflight import check_recordings, spread
 from emoboost.redaction import redacted
+from emoboost.reuse import refuse_unfit
 from emoboost.schema import is_reserved
 from emoboost.storage import Folder
 from emoboost.utterance import Utterance
+from jobs.outputs import ledger_of
 from jobs.progress import NowAndThen
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
     model = find_model(options.model, options.access)
     model.verify()
     refuse_unreachable(options.ray_address)
+    if options.reuse is not None:
+        fitting_output(options, model)
     folder, rows = output_folder(options), row_options(options, model)
     ledger = Ledger.open(folder)
     if ledger is None:
@@ -93,6 +97,17 @@ def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
         "model": model.identity,
         "carried columns": ", ".join(plan.carried.names) or "none",
     }
+
+
+def fitting_output(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
+    """The older output whose rows hold for a new one.
+
+    Raises:
+        OutputError: it is none, or was made with another model or other options.
+    """
+    old = ledger_of(str(options.reuse), options.access.storage_options)
+    refuse_unfit(row_options(options, model), old.plan)
+    return old
 
 
 def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from emoboost.errors import ModelError
 from emoboost.limits import CONFIG_BYTES, read_whole
+from emoboost.user_path import user_path
 
 CONFIG, PREPARATION, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
 SHARDED = f"{WEIGHTS}.index.json"
@@ -97,7 +98,7 @@ def find_encoder(source: str | Path, revision: str | None) -> EncoderFolder:
     Raises:
         ModelError: neither a folder nor a hub id that can be reached.
     """
-    path = Path(source).expanduser().resolve()
+    path = user_path(source).resolve()
     if path.is_dir():
         return EncoderFolder(path, path.name)
     if "/" not in str(source):

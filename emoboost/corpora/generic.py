@@ -16,6 +16,7 @@ from emoboost.vocabulary import canonical
 
 REQUIRED = ("label", "speaker")
 OPTIONAL = ("session", "text", "split")
+READ = ("utterance_id", "uri", "channel", "start", "end", *REQUIRED, *OPTIONAL)
 
 
 def read(table: Path) -> Imported:
@@ -34,7 +35,10 @@ def read(table: Path) -> Imported:
     if missing := [name for name in REQUIRED if name not in manifest.columns.carried]:
         found = ", ".join(manifest.source.schema.names)
         raise ManifestError(f"{table}: no column {missing[0]!r}; found {found}; rename the one that holds it")
-    utterances = [utterance for stretch in manifest.utterances() for utterance in stretch.to_pylist()]
+    stretches = (
+        stretch.select([name for name in stretch.column_names if name in READ]) for stretch in manifest.utterances()
+    )
+    utterances = [utterance for stretch in stretches for utterance in stretch.to_pylist()]
     rows = []
     for number, utterance in enumerate(utterances, start=1):
         if empty := [name for name in REQUIRED if not _cell(utterance, name)]:

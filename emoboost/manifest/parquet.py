@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emoboost.carried import rows_at, unknown_time_zone
 from emoboost.errors import ManifestError
 from emoboost.manifest.column_types import is_text_type
-from emoboost.manifest.problems import Problem
+from emoboost.manifest.problems import Problem, shown
 from emoboost.manifest.source import BATCH_ROWS, CHUNK_BYTES, Place, Rows, Source
 
 NOT_UTF8 = "is not UTF-8; write the column as UTF-8 text"
@@ -19,7 +20,7 @@ def parquet_source(place: Place) -> Source:
     """A Parquet file, read a stretch at a time whatever the size of its row groups.
 
     Raises:
-        ManifestError: not a Parquet file.
+        ManifestError: not a Parquet file, or a column in a time zone that nobody knows.
     """
 
     def read(limit: int | None) -> Iterator[Rows]:
@@ -35,6 +36,12 @@ def parquet_source(place: Place) -> Source:
 
     with _opened(place) as file:
         schema = file.schema_arrow
+    for column in schema:
+        if zone := unknown_time_zone(column.type):
+            raise ManifestError(
+                f"{place.given}: column {shown(column.name)} is in the time zone {shown(zone)}, which this machine "
+                "does not know; write it in UTC, or as text"
+            )
     return Source(
         place.given, place.parent, "row", schema, False, read, place.digest, "has no rows; write a row per utterance"
     )
@@ -60,7 +67,9 @@ def _checked(table: pa.Table, positions: np.ndarray, manifest: str) -> Rows:
         for row, value in _undecodable(table[name], name, manifest)
     ]
     good = ~np.isin(positions, [problem.position for problem in problems])
-    return Rows(table.filter(pa.array(good)), positions[good], tuple(problems)) if problems else Rows(table, positions)
+    if not problems:
+        return Rows(table, positions)
+    return Rows(rows_at(table, np.flatnonzero(good)), positions[good], tuple(problems))
 
 
 def _undecodable(column: pa.ChunkedArray, name: str, manifest: str) -> Iterator[tuple[int, bytes]]:

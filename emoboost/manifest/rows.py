@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emoboost.carried import rows_at
 from emoboost.errors import ManifestError
 from emoboost.manifest.column_types import is_text_type
 from emoboost.manifest.columns import LENGTH, Columns
@@ -80,8 +81,8 @@ def utterances(rows: Rows, columns: Columns, default_channel: int | None) -> tup
     positions = rows.positions
     if problems:
         good = ~np.isin(positions, [problem.position for problem in problems])
-        rows = Rows(rows.table.filter(pa.array(good)), positions[good])
-        table, positions = table.filter(pa.array(good)), positions[good]
+        rows = Rows(rows_at(rows.table, np.flatnonzero(good)), positions[good])
+        table, positions = rows_at(table, np.flatnonzero(good)), positions[good]
     return table.add_column(0, "utterance_id", _ids(rows, columns.utterance_id, table)), positions, problems
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from emoboost.access import Access
-from emoboost.errors import ManifestError, StorageStop
+from emoboost.errors import ManifestError, StorageStop, UsageError
 from emoboost.manifest.problems import Problem
 from emoboost.patient_store import PatientStore
 from emoboost.places import is_url, without_query
 from emoboost.remote import RangeFile
 from emoboost.storage_errors import Trouble, reason_of, trouble_of
+from emoboost.user_path import user_path
 
 BATCH_ROWS = 4_096
 CHUNK_BYTES = 1 << 20
@@ -150,10 +151,11 @@ def resolve_place(given: str, access: Access) -> tuple[PatientStore, str]:
     try:
         if is_url(given):
             return PatientStore.at(given, access.of_named)
-        # Not Path's: it raises for a file whose name begins with ~ and is no user's.
-        path = str(Path(os.path.expanduser(given)).absolute())  # noqa: PTH111
+        path = str(user_path(given).absolute())
         store, _ = PatientStore.at(f"file://{path}", access.of_named)
         return store, path
+    except UsageError as error:
+        raise ManifestError(str(error)) from error
     except ImportError as error:
         raise ManifestError(
             f"{given}: {error}; for s3:// run: pip install 'emoboost-batch[s3]', for others the package it names"

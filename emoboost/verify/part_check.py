@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emoboost.carried import values_of
 from emoboost.ledger import METADATA_PREFIX, Ledger
 from emoboost.schema import FORMAT_VERSION, PROBABILITY_PREFIX, labels_schema
 from emoboost.verify.findings import Findings
@@ -76,7 +77,7 @@ class PartCheck:
     ) -> None:
         if found.equals(planned):
             return
-        for row, (value, wanted) in enumerate(zip(found.to_pylist(), planned.to_pylist(), strict=True)):
+        for row, (value, wanted) in enumerate(zip(values_of(found), values_of(planned), strict=True)):
             # Not by ==, because a manifest may carry NaN.
             if repr(value) != repr(wanted):
                 self._add(shard, f"{name} is {value!r}, the plan says {wanted!r}", ids[row])

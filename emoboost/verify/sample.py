@@ -22,7 +22,7 @@ class Drawn:
     utterance: Utterance
     """As the plan has it."""
     row: Mapping[str, Any]
-    """As the part has it."""
+    """What the part says became of it."""
     hardware: str
     """What the part says it was computed on."""
 
@@ -39,12 +39,13 @@ class Sample:
         """Draw from the rows of a part that are `ok`; `planned` has the same utterances."""
         numbers = np.random.default_rng([self._seed, shard]).random(len(part))
         hardware = (part.schema.metadata or {}).get(f"{METADATA_PREFIX}device".encode(), b"").decode(errors="replace")
+        results = [name for name in part.column_names if name not in planned.column_names]
         for row, status in enumerate(part["status"].to_pylist()):
             number = float(numbers[row])
             if status != Status.OK or (len(self._heap) == self._size and number >= -self._heap[0][0]):
                 continue
             (utterance,) = utterances_of(planned.slice(row, 1))
-            (values,) = part.slice(row, 1).to_pylist()
+            (values,) = part.slice(row, 1).select(results).to_pylist()
             heapq.heappush(self._heap, (-number, shard, row, Drawn(shard, utterance, values, hardware)))
             if len(self._heap) > self._size:
                 heapq.heappop(self._heap)
