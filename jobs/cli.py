@@ -112,6 +112,16 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        help="Folder or URL that relative paths of the manifest start from now, if the archive was moved.",
+        show_default=False,
+    ),
+]
+
+
 class Kind(StrEnum):
     """What an output can be exported to."""
 
@@ -226,6 +236,7 @@ def retry(
     model: Annotated[
         str | None, typer.Option("--model", help="The model that made OUTPUT, if it is not a bundled one.")
     ] = None,
+    base: Base = None,
     max_errors: MaxErrors = 0.01,
     stop_at: StopAt = STOP_AT,
     root: Root = None,
@@ -251,6 +262,7 @@ def retry(
             output=output,
             types=types,
             model=model,
+            base=base,
             stop_at=stop_at,
             ray_address=ray_address,
             access=Access(
@@ -328,6 +340,7 @@ def verify(
             "--model", help="Folder of the model that made the labels. Default: looked for among the bundled."
         ),
     ] = None,
+    base: Base = None,
     root: Root = None,
     allow_http: AllowHttp = False,
     storage_options: StorageOptions = None,
@@ -344,7 +357,7 @@ def verify(
 
     def command() -> Exit:
         access = Access(root=absolute(root), http=allow_http, storage_options=parse_storage_options(storage_options))
-        return verify_command(output, access, recompute=recompute, seed=seed, model_name=model, as_json=json)
+        return verify_command(output, access, recompute=recompute, seed=seed, model_name=model, base=base, as_json=json)
 
     run(command, debug=debug, go_on="verify changes nothing")
 

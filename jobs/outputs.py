@@ -1,10 +1,13 @@
 """What commands on a finished or unfinished output begin with."""
 
+import dataclasses
 from collections.abc import Mapping
 
-from emoboost.errors import OutputError
+from emoboost.errors import OutputError, UsageError
 from emoboost.ledger import Ledger
+from emoboost.places import is_url
 from emoboost.storage import Folder
+from emoboost.user_path import user_path
 
 
 def ledger_of(output: str, storage_options: Mapping[str, object] | None = None) -> Ledger:
@@ -18,3 +21,23 @@ def ledger_of(output: str, storage_options: Mapping[str, object] | None = None) 
     if ledger is None:
         raise OutputError(f"{output}: not an output of annotate; give the folder that annotate wrote")
     return ledger
+
+
+def moved(ledger: Ledger, base: str | None) -> Ledger:
+    """The same output, whose recordings lie elsewhere than when it was made.
+
+    Args:
+        ledger: the output.
+        base: folder or URL that relative uris start from now; None is where they started from.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if base is None:
+        return ledger
+    if not is_url(base):
+        folder = user_path(base).absolute()
+        if not folder.is_dir():
+            raise UsageError(f"--base {base}: no such folder; give the folder that the manifest lies in now")
+        base = str(folder)
+    return dataclasses.replace(ledger, plan=dataclasses.replace(ledger.plan, base=base))

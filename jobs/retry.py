@@ -21,7 +21,7 @@ from emoboost.summary import Summary
 from emoboost.task import Task
 from emoboost.verify import model_of
 from jobs.finishing import checked, marked
-from jobs.outputs import ledger_of
+from jobs.outputs import ledger_of, moved
 from jobs.passes import Done, Job, complete
 from jobs.permissions import refuse_other_permissions
 
@@ -33,6 +33,8 @@ class RetryOptions:
     output: str
     types: frozenset[AudioErrorType]
     model: str | None = None
+    base: str | None = None
+    """Where relative uris start from, if the archive was moved."""
     access: Access = field(default_factory=Access)
     stop_at: float = STOP_AT
     ray_address: str | None = None
@@ -61,7 +63,7 @@ def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
         UsageError: a bad argument, model or output, or other permissions than annotate had, found before any work.
         EmoboostError: the job failed; what is replaced stays.
     """
-    ledger = ledger_of(options.output, options.access.storage_options)
+    ledger = moved(ledger_of(options.output, options.access.storage_options), options.base)
     refuse_other_permissions(ledger, options.access)
     model = model_of(ledger.plan, options.model, options.access)
     model.verify()

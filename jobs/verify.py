@@ -23,13 +23,21 @@ from emoboost.verify import (
     verify,
 )
 from jobs.exits import Exit
+from jobs.outputs import moved
 from jobs.permissions import refuse_missing_root, refuse_other_permissions
 from jobs.progress import checking, duration
 from jobs.stages import set_up_torch
 
 
 def verify_command(
-    output: str, access: Access, *, recompute: int, seed: int, model_name: str | None, as_json: bool
+    output: str,
+    access: Access,
+    *,
+    recompute: int,
+    seed: int,
+    model_name: str | None,
+    base: str | None = None,
+    as_json: bool,
 ) -> Exit:
     """Check an output and print what was found.
 
@@ -39,6 +47,7 @@ def verify_command(
         recompute: how many random rows to label again.
         seed: which rows.
         model_name: model folder for that; None looks among the bundled models.
+        base: where relative uris start from, if the archive was moved.
         as_json: print for programs.
     """
     refuse_missing_root(access)
@@ -49,6 +58,7 @@ def verify_command(
         # Before the long part, so that a wrong argument is refused at once.
         if recompute:
             refuse_other_permissions(ledger, access)
+            ledger = moved(ledger, base)
         model = model_of(ledger.plan, model_name, access) if recompute else None
         sample = Sample(recompute, seed) if recompute else None
         verified = verify(ledger, findings, sample, checking("verifying", ledger.plan.shards))
@@ -59,14 +69,16 @@ def verify_command(
         print(json.dumps(to_dict(output, verified, recomputed, findings, marker=marker), ensure_ascii=False))
     else:
         print(verified_text(ledger, verified, recomputed, findings, marker=marker))
-    return exit_for(verified, findings)
+    return exit_for(verified, recomputed, findings)
 
 
-def exit_for(verified: Verified | None, findings: Findings) -> Exit:
-    """What is wrong weighs more than what is missing."""
+def exit_for(verified: Verified | None, recomputed: Recomputed | None, findings: Findings) -> Exit:
+    """What is wrong weighs more than what is missing, and what could not be checked does not hold."""
     if findings.count:
         return Exit.WRONG
-    return Exit.INCOMPLETE if verified is not None and verified.summary.missing_shards else Exit.COMPLETE
+    if verified is not None and verified.summary.missing_shards:
+        return Exit.INCOMPLETE
+    return Exit.INCOMPLETE if recomputed is not None and recomputed.rows > recomputed.compared == 0 else Exit.COMPLETE
 
 
 def to_dict(
@@ -75,7 +87,7 @@ def to_dict(
     """For programs."""
     return {
         "output": output,
-        "result": exit_for(verified, findings).name.lower(),
+        "result": exit_for(verified, recomputed, findings).name.lower(),
         "parts": verified and verified.parts,
         "missing_parts": verified and len(verified.summary.missing_shards),
         "rows": verified and verified.summary.counts.utterances,
@@ -104,12 +116,15 @@ def verified_text(
     lines += [f"WRONG: {finding}" for finding in findings.first]
     if more := findings.count - len(findings.first):
         lines.append(f"and {more:,} more")
+    missing = verified is not None and verified.summary.missing_shards
     result = {
         Exit.COMPLETE: "Everything holds.",
-        Exit.INCOMPLETE: "Nothing is wrong; annotate makes the missing parts.",
+        Exit.INCOMPLETE: "Nothing is wrong; annotate makes the missing parts."
+        if missing
+        else "Nothing is wrong, but no row could be labelled again; --base says where the recordings are now.",
         Exit.WRONG: f"{findings.count:,} findings. A part that is wrong: delete it, and annotate makes it again.",
     }
-    return "\n".join([*lines, result[exit_for(verified, findings)]])
+    return "\n".join([*lines, result[exit_for(verified, recomputed, findings)]])
 
 
 def _checked(ledger: Ledger, verified: Verified, *, marker: bool) -> dict[str, str]:

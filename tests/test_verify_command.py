@@ -1,6 +1,7 @@
 """What `verify` prints, and its exit code."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def test_recomputing_within_a_root(
     chosen = {"recompute": 9, "model_name": str(tiny_model.path)}
     assert run(ledger, **chosen, access=Access(root="/")) is Exit.COMPLETE
     assert "9 of 9 rows" in capfd.readouterr().out
-    assert run(ledger, **chosen, access=Access(root=str(tmp_path / "out"))) is Exit.COMPLETE
+    assert run(ledger, **chosen, access=Access(root=str(tmp_path / "out"))) is Exit.INCOMPLETE
     out = capfd.readouterr().out
     assert "0 of 9 rows" in out
     assert "9 cannot be read now" in out
@@ -158,3 +159,22 @@ def test_a_model_is_refused_before_the_work(output: Ledger, capsys: pytest.Captu
     with pytest.raises(ModelError, match="is not a bundled model"):
         run(output, recompute=1)
     assert capsys.readouterr().out == ""
+
+
+def test_a_moved_archive(
+    tiny_model: ModelFolder, tmp_path: Path, clips: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Relative paths start from elsewhere now: nothing can be labelled again until one says from where."""
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    for clip in clips[:3]:
+        shutil.copy(clip, archive)
+    (archive / "m.csv").write_text("\n".join(["path", *(clip.name for clip in clips[:3]), ""]))
+    output = annotated(archive / "m.csv", tmp_path / "out", tiny_model)
+    archive.rename(tmp_path / "moved")
+    words = {"recompute": 3, "model_name": str(tiny_model.path)}
+    assert run(output, **words) is Exit.INCOMPLETE
+    assert "no row could be labelled again; --base says" in capsys.readouterr().out
+    assert run(output, **words, base=str(tmp_path / "moved")) is Exit.COMPLETE
+    with pytest.raises(UsageError, match=f"--base {archive}: no such folder"):
+        run(output, **words, base=str(archive))
