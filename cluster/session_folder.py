@@ -11,7 +11,7 @@ from pathlib import Path
 
 PREFIX, LOCK = "emoboost-", "in-use"
 OF_RAY = "r"
-"""Ray lets everybody into the folder that it is given (0777): one inside ours, which nobody else can enter."""
+"""Ray opens the folder that it is given to everybody (0777), so it gets one in ours, which nobody else can enter."""
 LONGEST_PARENT = 23
 """Characters of the temporary folder's path: with our folder, Ray's, its session and its sockets it gets 84 longer, and
 the system allows 107."""

@@ -6,6 +6,7 @@ becomes a row of the output, never the end of a job.
 
 from enum import StrEnum
 
+from emoboost.printable import printable
 from emoboost.redaction import redacted
 
 
@@ -49,7 +50,8 @@ class StorageStop(EmoboostError):  # noqa: N818 - the end of a job, not an error
     """
 
     def __init__(self, place: str, reason: str, fix: str) -> None:
-        super().__init__(f"{place}: the store cannot be used ({reason}); {fix}, then give the same command again")
+        found = f"{printable(place)}: the store cannot be used ({printable(reason)})"
+        super().__init__(f"{found}; {fix}, then give the same command again")
         self.place = place
         self.reason = redacted(reason)
         self.fix = fix

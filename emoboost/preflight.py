@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from emoboost.access import Access
 from emoboost.audio import correlation_of_channels, probe, resolve
 from emoboost.errors import FIXES, AudioError, ManifestError, UsageError
+from emoboost.printable import printable
 from emoboost.utterance import Utterance
 
 LOOKED_AT = 20
@@ -47,7 +48,8 @@ def check_recordings(utterances: Sequence[Utterance], base: str, access: Access,
             _check_channels(utterance, base, access)
     if failures and len(failures) == len(utterances) and len({error.type for error in failures}) == 1:
         first, fix = failures[0], FIXES[failures[0].type]
-        message = first.message if fix in first.message else f"{first.message}\n{fix}"
+        found = printable(first.message)
+        message = found if fix in found else f"{found}\n{fix}"
         raise ManifestError(
             f"none of the {len(failures)} recordings that were tried can be opened; the first: {message}"
         )
@@ -60,7 +62,7 @@ def _check_channels(utterance: Utterance, base: str, access: Access) -> None:
         return
     if correlation is not None and correlation < TWO_PEOPLE:
         raise UsageError(
-            f"{utterance.uri}: its two channels have little in common (correlation {correlation:.2f}), like the two "
-            "sides of a call; a mean would mix two people.\n"
+            f"{printable(utterance.uri)}: its two channels have little in common (correlation {correlation:.2f}), "
+            "like the two sides of a call; a mean would mix two people.\n"
             "Give --channel 0 or --channel 1, or --channel mix if they belong together"
         )

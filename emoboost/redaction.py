@@ -3,15 +3,27 @@
 import re
 
 REPLACEMENT = "REDACTED"
-EXACT_NAMES = ("sig", "auth", "apikey", "api_key", "jwt", "hmac", "passwd", "pwd", "awsaccesskeyid", "googleaccessid")
-"""Parameters whose value is secret, whatever their case; `sig` is Azure's."""
-NAME_ENDINGS = ("signature", "credential", "token", "secret", "password", "secret_key", "access_key", "accesskeyid")
-"""So is that of every parameter whose name ends so: `X-Amz-Signature`, `X-Goog-Credential`, `access_token`, …"""
+EXACT_NAMES = ("sig", "auth", "api_key", "jwt", "hmac", "passwd", "pwd", "googleaccessid")
+"""Parameters whose value is secret, whatever their case, with or without what joins the words; `sig` is Azure's."""
+NAME_ENDINGS = (
+    *("signature", "credential", "token", "secret", "password", "secret_key", "access_key", "access_key_id"),
+    *("account_key", "connection_string"),
+)
+"""So is that of every parameter whose name ends so: `X-Amz-Signature`, `SecretAccessKey`, `access_token`, …"""
+
+
+def _spelled(name: str) -> str:
+    """A pattern for a name, each of whose letters may be percent-encoded, as a server reads it."""
+    joint = "(?:[_-]|%5f|%2d)?"
+    return "".join(joint if a == "_" else f"(?:{a}|%{ord(a):02x}|%{ord(a.upper()):02x})" for a in name)
+
 
 # Text comes from strangers, too: nothing here takes more than linear time, but for the bounded length of a password.
-_NAME = rf"(?:{'|'.join(EXACT_NAMES)}|[\w.-]*(?:{'|'.join(NAME_ENDINGS)}))"
+_BEGINNING = r"(?:[\w.-]|%[0-9a-f]{2})*"
+_NAME = rf"(?:{'|'.join(map(_spelled, EXACT_NAMES))}|{_BEGINNING}(?:{'|'.join(map(_spelled, NAME_ENDINGS))}))"
 _VALUE = rf"(?!{REPLACEMENT}(?![\w%.~+/-]))[^&#\s\"'<>]*[^&#\s\"'<>:]"
-_QUERY = re.compile(rf"([?&;#]{_NAME}=){_VALUE}", re.IGNORECASE)
+# `~` is what parts of one signed parameter have between them: hdnts=exp=…~acl=…~hmac=…
+_QUERY = re.compile(rf"([?&;#~]{_NAME}=){_VALUE}", re.IGNORECASE)
 _ASSIGNED = re.compile(rf"((?:^|(?<=[\s\"'(\[{{,])){_NAME}=){_VALUE}", re.IGNORECASE | re.MULTILINE)
 _QUOTED = re.compile(rf"((?P<q>[\"'])(?:key|{_NAME})(?P=q)\s*:\s*(?P<v>[\"']))(?:\\.|(?!(?P=v)).)*", re.IGNORECASE)
 _HEADER = re.compile(r"(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?)[^\s\"',;]+", re.IGNORECASE)

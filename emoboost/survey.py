@@ -14,6 +14,7 @@ from emoboost.corpus import Corpus
 from emoboost.defaults import MAX_SECONDS
 from emoboost.errors import AudioError, ManifestError
 from emoboost.folds import Rows
+from emoboost.printable import printable
 from emoboost.utterance import Utterance
 
 
@@ -43,7 +44,7 @@ def survey(corpus: Corpus, sample_rate: int) -> Survey:
             with open_recording(resolve(utterance.uri, corpus.base), Access()) as recording:
                 waveform = recording.read(*utterance.span, utterance.channel, MAX_SECONDS, sample_rate)
         except AudioError as error:
-            raise ManifestError(f"{place}: {error.message}; correct or remove that row") from error
+            raise ManifestError(f"{place}: {printable(error.message)}; correct or remove that row") from error
         return audio_hash(waveform), len(waveform) / sample_rate
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

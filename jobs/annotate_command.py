@@ -5,8 +5,10 @@ import time
 
 from emoboost.checkpoint import find_model
 from emoboost.errors import UsageError
+from emoboost.printable import printable
 from jobs.annotate import AnnotateOptions, annotate
 from jobs.conclusion import concluded, explained, log_file
+from jobs.console import tell
 from jobs.exits import Exit
 from jobs.permissions import refuse_missing_root
 from jobs.planning import describe_plan, output_folder, output_of
@@ -27,7 +29,10 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     refuse_missing_root(options.access)
     if dry_run:
         facts = describe_plan(options)
-        print(json.dumps(facts) if as_json else "\n".join(f"{name:<20} {value}" for name, value in facts.items()))
+        if as_json:
+            print(json.dumps(facts))
+        else:
+            tell("\n".join(f"{name:<20} {printable(value)}" for name, value in facts.items()))
         return Exit.COMPLETE
     started = time.monotonic()
     log = log_file("annotate", output_folder(options))

@@ -17,6 +17,7 @@ from emoboost.feature_cache import FeatureCache
 from emoboost.importing import collector_paused
 from emoboost.predict import preparation_for
 from emoboost.prepare import Prepared
+from emoboost.printable import printable
 from emoboost.utterance import Utterance
 from jobs.pipeline import stream
 from jobs.progress import progress
@@ -123,7 +124,7 @@ class EncodePacks:
         entries, first = [], 0
         for entry, outcome in zip(wanted, prepared.outcomes, strict=True):
             if outcome.error_type is not None:
-                raise ManifestError(f"{entry.place}: {outcome.error_message}; correct or remove that row")
+                raise ManifestError(f"{entry.place}: {printable(outcome.error_message)}; correct or remove that row")
             last = first + outcome.n_segments
             inputs = {name: values[first:last] for name, values in prepared.inputs.items()}
             valid = prepared.valid[first:last]

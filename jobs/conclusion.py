@@ -13,7 +13,7 @@ from emoboost.ledger import LOGS
 from emoboost.redaction import redacted
 from emoboost.storage import Folder
 from emoboost.summary import Summary
-from jobs.console import say, summary_text
+from jobs.console import say, summary_text, tell
 from jobs.exits import Exit
 from jobs.failures import reason_of
 from jobs.passes import Done
@@ -44,7 +44,7 @@ def explained(output: str, log: Path) -> Iterator[None]:
             raise
         with contextlib.suppress(OSError):  # the disk may be full
             log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("a", encoding="utf-8") as file:
+            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(redacted(traceback.format_exc()))
         raise EmoboostError(
             f"{output}: the job failed ({reason_of(error)})\n"
@@ -80,7 +80,7 @@ def concluded(
     if as_json:
         print(json.dumps({**summary.to_dict(), "wall_seconds": round(seconds, 1), "log": _existing(log)}))
     else:
-        print(summary_text(summary, done.seconds / seconds, _existing(log), card))
+        tell(summary_text(summary, done.seconds / seconds, _existing(log), card))
     if summary.problems:
         say(f"Something is wrong with the output; emoboost-batch verify {summary.output} tells all of it.")
         return Exit.WRONG

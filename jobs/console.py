@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 
 from emoboost.errors import FIXES, AudioErrorType
+from emoboost.printable import printable, printable_lines
 from emoboost.summary import MANY_SEGMENTS, Summary
 from jobs.progress import duration
 
@@ -12,7 +13,15 @@ BAR = 20
 
 def say(text: str) -> None:
     """One line of what is going on, on standard error, so that standard output holds results only."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """Lines of a result for people, on standard output; nothing in them can command the terminal.
+
+    A value that may hold an end of line must be made `printable` before: here nobody can tell it from ours.
+    """
+    print(printable_lines(text))
 
 
 def bar(share: float, width: int = BAR) -> str:
@@ -51,11 +60,12 @@ def summary_text(summary: Summary, speed: float, log: str | None, trained_on: st
             f"Warning: {counts.many_segments:,} utterances were averaged over more than {MANY_SEGMENTS} segments; one "
             "label for a long file says little. Cut them into spans with columns start and end.",
         ]
-    lines += [f"Renamed: {old} is carried as {new}" for old, new in summary.renames.items()]
-    lines += [f"PROBLEM: {problem}" for problem in summary.problems]
-    lines += ["", f"Model    {summary.model} ({trained_on})", f"Output   {summary.output}/labels"]
+    lines += [f"Renamed: {printable(old)} is carried as {printable(new)}" for old, new in summary.renames.items()]
+    lines += [f"PROBLEM: {printable(problem)}" for problem in summary.problems]
+    lines += ["", f"Model    {printable(summary.model)} ({printable(trained_on)})"]
+    lines += [f"Output   {printable(summary.output)}/labels"]
     if log is not None:
-        lines.append(f"Log      {log}")
+        lines.append(f"Log      {printable(log)}")
     return "\n".join(lines)
 
 
@@ -63,8 +73,8 @@ def label_lines(labels: Mapping[str, int]) -> list[str]:
     """Counts per label with bars, most frequent first."""
     if not labels:
         return ["No utterance was labelled."]
-    total, width = sum(labels.values()), max(map(len, labels))
-    ordered = sorted(labels.items(), key=lambda pair: (-pair[1], pair[0]))
+    total, width = sum(labels.values()), max(len(printable(name)) for name in labels)
+    ordered = sorted(((printable(name), count) for name, count in labels.items()), key=lambda pair: (-pair[1], pair[0]))
     return [f"  {name:<{width}}  {bar(count / total)}  {count:>9,}  {count / total:6.1%}" for name, count in ordered]
 
 
@@ -74,5 +84,8 @@ def _error_lines(summary: Summary) -> list[str]:
         for kind, count in summary.counts.error_types.most_common()
     ]
     lines += ["  the first:"]
-    lines += [f"    {error['utterance_id']}: {error['error_message']}" for error in summary.counts.first_errors]
+    lines += [
+        f"    {printable(error['utterance_id'])}: {printable(error['error_message'])}"
+        for error in summary.counts.first_errors
+    ]
     return lines

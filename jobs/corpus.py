@@ -15,7 +15,8 @@ from emoboost.corpus import read_corpus
 from emoboost.corpus_facts import CorpusFacts, corpus_facts, warnings_of
 from emoboost.decoder import ROUNDING_SECONDS
 from emoboost.errors import AudioError, ManifestError, UsageError
-from jobs.console import say
+from emoboost.printable import printable
+from jobs.console import say, tell
 from jobs.exits import Exit
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def import_command(
     except OSError as error:
         raise UsageError(f"{output}: cannot be written ({error.strerror or error})") from error
     counts = ", ".join(f"{label} {count}" for label, count in sorted(Counter(table["label"]).items()))
-    print(f"{len(table):,} utterances of {table['speaker'].nunique()} speakers in {output}: {counts}")
+    speakers = f"{table['speaker'].nunique()} speakers"
+    tell(f"{len(table):,} utterances of {speakers} in {printable(output)}: {printable(counts)}")
     for line in _left_out(imported):
         say(f"left out: {line}")
     for note in imported.notes:
@@ -121,11 +123,11 @@ def _duration(row: CorpusRow) -> float | None:
     try:
         recorded = probe(row.path, Access()).duration
     except AudioError as error:
-        raise ManifestError(f"{error.message}; mend or remove that recording") from error
+        raise ManifestError(f"{printable(error.message)}; mend or remove that recording") from error
     end = recorded if row.end is None else row.end
     if recorded is not None and end is not None and not row.start < end <= recorded + ROUNDING_SECONDS:
         raise ManifestError(
-            f"{row.path}: the span from {row.start:g} to {end:g} s is not in the recording, which has "
+            f"{printable(row.path)}: the span from {row.start:g} to {end:g} s is not in the recording, which has "
             f"{recorded:.2f} s; correct start and end, or offset and duration, in that row"
         )
     return None if end is None else end - row.start
@@ -137,14 +139,14 @@ def show_command(manifest: str, *, as_json: bool) -> Exit:
     facts = corpus_facts(corpus)
     found = warnings_of(facts, corpus.speakers)
     if as_json:
-        print(json.dumps({**_numbers(facts), "counts": facts.counts, "warnings": found}, ensure_ascii=False))
+        print(json.dumps({**_numbers(facts), "counts": facts.counts, "warnings": found}))
         return Exit.COMPLETE
     speakers = sorted(set(corpus.speakers))
-    print(_table(facts, speakers if len(speakers) <= WIDEST else []))
+    tell(_table(facts, speakers if len(speakers) <= WIDEST else []))
     for name, value in _numbers(facts).items():
-        print(f"{name:<16} {value:,}")
+        tell(f"{name:<16} {value:,}")
     for line in found:
-        print(f"warning: {line}")
+        tell(f"warning: {printable(line)}")
     return Exit.COMPLETE
 
 
@@ -162,10 +164,11 @@ def _numbers(facts: CorpusFacts) -> dict[str, float]:
 
 def _table(facts: CorpusFacts, speakers: Sequence[str]) -> str:
     """Utterances of each class: of each of these speakers, and of all."""
-    width = max(len(label) for label in facts.counts) + 2
-    columns = [max(len(speaker), 5) + 1 for speaker in speakers]
-    lines = [" " * width + "".join(f"{s:>{w}}" for s, w in zip(speakers, columns, strict=True)) + "   all"]
+    width = max(len(printable(label)) for label in facts.counts) + 2
+    columns = [max(len(printable(speaker)), 5) + 1 for speaker in speakers]
+    heads = "".join(f"{printable(s):>{w}}" for s, w in zip(speakers, columns, strict=True))
+    lines = [" " * width + heads + "   all"]
     for label, by_speaker in facts.counts.items():
         cells = "".join(f"{by_speaker.get(s, 0):>{w}}" for s, w in zip(speakers, columns, strict=True))
-        lines.append(f"{label:<{width}}{cells}{sum(by_speaker.values()):>6}")
+        lines.append(f"{printable(label):<{width}}{cells}{sum(by_speaker.values()):>6}")
     return "\n".join(lines)

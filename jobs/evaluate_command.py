@@ -8,9 +8,11 @@ from typing import Any
 from emoboost.errors import UsageError
 from emoboost.feature_cache import default_cache
 from emoboost.folds import PROTOCOLS
+from emoboost.printable import printable
 from emoboost.recipe import load_recipe
 from emoboost.report import REPORT_FILE
 from emoboost.variants import chosen_variants
+from jobs.console import tell
 from jobs.evaluate import EvaluateOptions, evaluate
 from jobs.exits import Exit
 from jobs.failures import RESUME, told_plainly
@@ -111,14 +113,14 @@ def show(output: Path, *, as_json: bool) -> None:
         print(json.dumps(figures))
         return
     if figures["leaky"]:
-        print("LEAKY: training has seen what is tested here; the figures are too good for unknown speech.")
+        tell("LEAKY: training has seen what is tested here; the figures are too good for unknown speech.")
     width = max(map(len, figures["variants"]))
     count = len(figures["seeds"])
     seeds = "one seed" if count == 1 else f"mean of {count} seeds"
-    print(f"{'':<{width}}     WA     UA   (pooled over all test utterances, {seeds})")
+    tell(f"{'':<{width}}     WA     UA   (pooled over all test utterances, {seeds})")
     for title, variant in figures["variants"].items():
-        print(f"{title:<{width}} {variant['wa']:6.1%} {variant['ua']:6.1%}")
-    print(f"Report   {output / 'report.html'}")
+        tell(f"{title:<{width}} {variant['wa']:6.1%} {variant['ua']:6.1%}")
+    tell(f"Report   {printable(output / 'report.html')}")
 
 
 def refuse_unused(given: Collection[str]) -> None:

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import NoReturn
 
 from emoboost.errors import EmoboostError
+from emoboost.printable import printable_lines
 from emoboost.redaction import redacted
 
 
@@ -64,5 +65,5 @@ def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:
 
 def _show(message: str, *, debug: bool) -> None:
     if debug:
-        print(redacted(traceback.format_exc()), end="", file=sys.stderr)
-    print(redacted(f"Error: {message}"), file=sys.stderr, flush=True)
+        print(printable_lines(redacted(traceback.format_exc())), end="", file=sys.stderr)
+    print(printable_lines(redacted(f"Error: {message}")), file=sys.stderr, flush=True)

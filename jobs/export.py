@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from emoboost.export import export
+from emoboost.printable import printable
 from emoboost.store_options import parse_storage_options
-from jobs.console import say
+from jobs.console import say, tell
 from jobs.exits import Exit
 from jobs.outputs import ledger_of
 
@@ -16,7 +17,7 @@ def export_command(
     ledger = ledger_of(output, parse_storage_options(storage_options))
     destination = destination or Path(f"{output.rstrip('/').rsplit('/', 1)[-1]}.{kind}")
     rows = export(ledger, kind, destination, raw=raw)
-    print(f"{rows:,} rows in {destination}")
+    tell(f"{rows:,} rows in {printable(destination)}")
     if rows != ledger.plan.utterances:
         say(f"The output is not complete: {rows:,} of {ledger.plan.utterances:,} utterances; annotate continues it.")
         return Exit.INCOMPLETE

@@ -37,7 +37,8 @@ def told_plainly(output: Path, go_on: str) -> Iterator[None]:
         log = output / "failure.log"
         with contextlib.suppress(OSError):  # the disk may be full
             output.mkdir(parents=True, exist_ok=True)
-            log.write_text(redacted("".join(traceback.format_exception(error))), encoding="utf-8")
+            text = redacted("".join(traceback.format_exception(error)))
+            log.write_text(text, encoding="utf-8", errors="backslashreplace")
         raise EmoboostError(f"{output}: the job failed ({reason_of(error)}); {go_on}. Details: {log}") from error
 
 

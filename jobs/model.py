@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 
 from emoboost.checkpoint import ModelFolder, bundled_models, find_model
+from emoboost.printable import printable
+from jobs.console import tell
 from jobs.exits import Exit
 
 
@@ -14,7 +16,7 @@ def list_command(*, as_json: bool) -> Exit:
         print(json.dumps(facts))
     else:
         for fact in facts:
-            print(f"{fact['identity']}  {fact['size_mb']} MB  {fact['trained_on']}")
+            tell(f"{printable(fact['identity'])}  {fact['size_mb']} MB  {printable(fact['trained_on'])}")
     return Exit.COMPLETE
 
 
@@ -25,8 +27,8 @@ def show_command(model: str, *, as_json: bool) -> Exit:
     if as_json:
         print(json.dumps({**facts, "config": json.loads(folder.config.to_json()), "card": folder.card}))
     else:
-        print("\n".join(f"{name.replace('_', ' '):<12} {_plain(value)}" for name, value in facts.items()))
-        print(f"\n{folder.card}".rstrip())
+        tell("\n".join(f"{name.replace('_', ' '):<12} {_plain(value)}" for name, value in facts.items()))
+        tell(f"\n{folder.card}".rstrip())
     return Exit.COMPLETE
 
 
@@ -49,4 +51,4 @@ def model_facts(folder: ModelFolder) -> Mapping[str, object]:
 
 
 def _plain(value: object) -> str:
-    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+    return printable(", ".join(map(str, value)) or "none" if isinstance(value, list) else value)

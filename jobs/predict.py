@@ -7,7 +7,8 @@ from pathlib import Path
 
 from emoboost.errors import FIXES, AudioErrorType, OutputError
 from emoboost.predict import EmotionModel, Prediction, load_model
-from jobs.console import bar
+from emoboost.printable import printable
+from jobs.console import bar, tell
 from jobs.exits import Exit
 from jobs.planning import parse_channel
 
@@ -24,12 +25,13 @@ def predict_command(
     if output is not None:
         write_csv(predictions, model, output)
     if as_json:
-        print(json.dumps([to_dict(prediction, model) for prediction in predictions], ensure_ascii=False))
+        print(json.dumps([to_dict(prediction, model) for prediction in predictions]))
     elif output is not None:
-        print(f"{len(predictions)} rows in {output}")
+        tell(f"{len(predictions)} rows in {printable(output)}")
     else:
-        print("\n\n".join(prediction_text(prediction, model) for prediction in predictions))
-        print(f"\nModel {model.identity} ({model.config.training.get('summary', 'provenance unknown')})")
+        tell("\n\n".join(prediction_text(prediction, model) for prediction in predictions))
+        card = model.config.training.get("summary", "provenance unknown")
+        tell(f"\nModel {printable(model.identity)} ({printable(card)})")
     failed = any(prediction.label is None for prediction in predictions)
     return Exit.ERRORS if failed else Exit.COMPLETE
 
@@ -51,17 +53,19 @@ def prediction_text(prediction: Prediction, model: EmotionModel) -> str:
     if prediction.label is None:
         assert prediction.error_type is not None
         fix = FIXES[AudioErrorType(prediction.error_type)]
-        text = f"{prediction.uri}\n  error: {prediction.error_message}"
+        text = f"{printable(prediction.uri)}\n  error: {printable(prediction.error_message)}"
         return text if fix in (prediction.error_message or "") else f"{text}\n  {fix}"
-    width = max(map(len, model.classes))
-    lines = [f"{prediction.uri}: {prediction.label} ({prediction.confidence:.0%}), {prediction.duration:.1f} s"]
+    shown = {name: printable(name) for name in model.classes}
+    width = max(map(len, shown.values()))
+    sure = f"{shown[prediction.label]} ({prediction.confidence:.0%})"
+    lines = [f"{printable(prediction.uri)}: {sure}, {prediction.duration:.1f} s"]
     ordered = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])
-    lines += [f"  {name:<{width}}  {bar(value)}  {value:6.1%}" for name, value in ordered]
+    lines += [f"  {shown[name]:<{width}}  {bar(value)}  {value:6.1%}" for name, value in ordered]
     if len(prediction.segments) > 1:
         lines.append("  segments")
         for start, segment in zip(prediction.segment_starts, prediction.segments, strict=True):
             best = max(segment, key=lambda name: segment[name])
-            lines.append(f"  {start:8.1f} s  {best:<{width}}  {bar(segment[best])}  {segment[best]:6.1%}")
+            lines.append(f"  {start:8.1f} s  {shown[best]:<{width}}  {bar(segment[best])}  {segment[best]:6.1%}")
     return "\n".join(lines)
 
 
@@ -89,7 +93,7 @@ def write_csv(predictions: Sequence[Prediction], model: EmotionModel, output: Pa
     from emoboost.schema import probability_column
 
     header = ["uri", "duration", "status", "error_type", "error_message", "label", "confidence"]
-    with output.open("w", newline="", encoding="utf-8") as file:
+    with output.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow([*header, *map(probability_column, model.classes)])
         for prediction in predictions:

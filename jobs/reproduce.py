@@ -12,10 +12,12 @@ from emoboost.backbone.hub import find_encoder
 from emoboost.encoder_source import EncoderSource
 from emoboost.errors import UsageError
 from emoboost.feature_cache import default_cache
+from emoboost.printable import printable
 from emoboost.recipe import load_recipe
 from emoboost.report import REPORT_FILE, encoders_table, markdown_table
 from emoboost.report.blocks import Table
 from emoboost.report.tables import Figures, attention_table, guidance_table, systems_table
+from jobs.console import tell
 from jobs.evaluate import EvaluateOptions, evaluate
 from jobs.exits import Exit
 from jobs.failures import RESUME, told_plainly
@@ -86,8 +88,8 @@ def reproduce_command(
                     ray_address=ray_address,
                 )
             )
-    print(write_table(table, [output / experiment.folder for experiment in experiments], output))
-    print(f"Reports  {output}")
+    tell(write_table(table, [output / experiment.folder for experiment in experiments], output))
+    tell(f"Reports  {printable(output)}")
     return Exit.COMPLETE
 
 

@@ -2,9 +2,10 @@
 
 import json
 
+from emoboost.printable import printable
 from emoboost.status import OutputStatus, Worker, status_of
 from emoboost.store_options import parse_storage_options
-from jobs.console import bar
+from jobs.console import bar, tell
 from jobs.exits import Exit
 from jobs.outputs import ledger_of
 from jobs.progress import duration
@@ -13,7 +14,10 @@ from jobs.progress import duration
 def status_command(output: str, storage_options: str | None, *, as_json: bool) -> Exit:
     """Print the status; the exit code says whether the output is complete."""
     status = status_of(ledger_of(output, parse_storage_options(storage_options)))
-    print(json.dumps(status.to_dict()) if as_json else status_text(status))
+    if as_json:
+        print(json.dumps(status.to_dict()))
+    else:
+        tell(status_text(status))
     return Exit.COMPLETE if status.complete else Exit.INCOMPLETE
 
 
@@ -22,10 +26,10 @@ def status_text(status: OutputStatus) -> str:
     share = status.finished_utterances / status.utterances
     left = "" if status.seconds_left is None else f", {duration(status.seconds_left)} left"
     lines = [
-        f"{status.output}  {bar(share)}  {share:6.1%}",
+        f"{printable(status.output)}  {bar(share)}  {share:6.1%}",
         f"{status.finished_utterances:,} of {status.utterances:,} utterances, "
         f"{status.finished_shards:,} of {status.shards:,} shards{left}",
-        f"Model {status.model}",
+        f"Model {printable(status.model)}",
     ]
     if status.complete:
         lines.append("Complete.")
@@ -40,7 +44,7 @@ def worker_line(worker: Worker) -> str:
     """One command at work."""
     state = "at work" if worker.alive else "ended without a word," if worker.ended else "silent, probably dead,"
     return (
-        f"  {worker.host}, process {worker.pid}: {state} since {worker.started}, last heard of "
+        f"  {printable(worker.host)}, process {worker.pid}: {state} since {printable(worker.started)}, last heard of "
         f"{duration(max(0.0, worker.silent_seconds))} ago; {worker.utterances:,} utterances, "
         f"{duration(worker.seconds)}, {worker.errors:,} error{'s' * (worker.errors != 1)}"
     )

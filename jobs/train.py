@@ -25,10 +25,11 @@ from emoboost.evaluation import Scores
 from emoboost.label_maps import load_label_map
 from emoboost.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from emoboost.plots import plot_confusion
+from emoboost.printable import printable
 from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
 from emoboost.training import EpochReport, Trained, train_head
-from jobs.console import say
+from jobs.console import say, tell
 from jobs.exits import Exit
 from jobs.laboratory import Laboratory, Plan, prepare
 from jobs.trial_workers import TrialWork
@@ -78,7 +79,7 @@ def train(options: TrainOptions) -> Exit:
     ):
         saved = _train(options, laboratory, model_folder, Path(work))
         summary = f"{saved.identity} in {options.output} ({saved.size / 1e6:.1f} MB)"
-    print(summary)
+    tell(printable(summary))
     return Exit.COMPLETE
 
 

@@ -10,6 +10,7 @@ from emoboost.access import Access
 from emoboost.checkpoint import ModelFolder
 from emoboost.ledger import Ledger
 from emoboost.predict import EmotionModel
+from emoboost.printable import printable
 from emoboost.storage import Folder
 from emoboost.verify import (
     Findings,
@@ -22,6 +23,7 @@ from emoboost.verify import (
     recompute,
     verify,
 )
+from jobs.console import tell
 from jobs.exits import Exit
 from jobs.outputs import moved
 from jobs.permissions import refuse_missing_root, refuse_other_permissions
@@ -66,9 +68,9 @@ def verify_command(
         if model is not None and sample is not None:
             recomputed = _recompute(sample, ledger, model, access, findings)
     if as_json:
-        print(json.dumps(to_dict(output, verified, recomputed, findings, marker=marker), ensure_ascii=False))
+        print(json.dumps(to_dict(output, verified, recomputed, findings, marker=marker)))
     else:
-        print(verified_text(ledger, verified, recomputed, findings, marker=marker))
+        tell(verified_text(ledger, verified, recomputed, findings, marker=marker))
     return exit_for(verified, recomputed, findings)
 
 
@@ -111,9 +113,9 @@ def verified_text(
     facts = _checked(ledger, verified, marker=marker) if ledger is not None and verified is not None else {}
     if recomputed is not None:
         facts["recomputed"] = _recomputed_line(recomputed)
-    lines = [f"{name:<12} {value}" for name, value in facts.items()]
-    lines += [f"  {note}" for note in recomputed.notes] if recomputed is not None else []
-    lines += [f"WRONG: {finding}" for finding in findings.first]
+    lines = [f"{name:<12} {printable(value)}" for name, value in facts.items()]
+    lines += [f"  {printable(note)}" for note in recomputed.notes] if recomputed is not None else []
+    lines += [f"WRONG: {printable(finding)}" for finding in findings.first]
     if more := findings.count - len(findings.first):
         lines.append(f"and {more:,} more")
     missing = verified is not None and verified.summary.missing_shards

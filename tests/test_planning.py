@@ -367,7 +367,9 @@ class TestSecrets:
         assert "--storage-options" in message
         assert not (tmp_path / "out").exists()
 
-    @pytest.mark.parametrize("name", [SIGNED, "call 7 s3://me:pa55word@bucket/x", "7?sig=5ec2e7", "https://t0ken@host"])
+    @pytest.mark.parametrize(
+        "name", [SIGNED, "call 7 s3://me:pa55word@bucket/x", "7?sig=5ec2e7", "https://t0ken@host", "7~hmac=5ec2e7"]
+    )
     @pytest.mark.parametrize("kind", ["csv", "parquet"])
     def test_an_id_with_one_is_refused(
         self, options: Callable[..., AnnotateOptions], tiny_model: ModelFolder, tmp_path: Path, name: str, kind: str

@@ -18,6 +18,8 @@ NAMES = st.sampled_from(
         *("X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "X-Goog-Signature", "X-Goog-Credential"),
         *("Signature", "AWSAccessKeyId", "GoogleAccessId", "sig", "token", "access_token", "auth_token", "api_key"),
         *("password", "client_secret", "SIG", "Token", "aws_secret_access_key"),
+        *("account_key", "AccountKey", "connection_string", "ConnectionString", "SecretAccessKey", "secret-key"),
+        *("%58-Amz-Signature", "X-Amz-%53ignature", "X%2dAmz-Signatur%65", "%73%69%67", "access%5Fkey", "%48mac"),
     ]
 )
 SCHEMES = st.sampled_from(["https", "http", "s3", "gs", "HTTPS", "ftp"])
@@ -65,6 +67,16 @@ def test_options_of_a_store(options: dict[str, str]) -> None:
         ("Authorization: Basic YWJj", "Authorization: Basic REDACTED"),
         ("RAY_AUTH_TOKEN=0f3a in the environment", "RAY_AUTH_TOKEN=REDACTED in the environment"),
         ("s3://me:a/b/c@bucket/7.wav", "s3://REDACTED@bucket/7.wav"),
+        (
+            "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=aZ+/9==;EndpointSuffix=core.windows.net",
+            "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=REDACTED",
+        ),
+        ("AccountKey=aZ+/9==", "AccountKey=REDACTED"),
+        ("{'connection_string': 'AccountKey=aZ'}", "{'connection_string': 'REDACTED'}"),
+        ('{"account_key": "aZ"}', '{"account_key": "REDACTED"}'),
+        ('{"SecretAccessKey":"aZ"}', '{"SecretAccessKey":"REDACTED"}'),
+        ("https://h/7.wav?hdnts=exp=9~acl=/*~hmac=0f3a", "https://h/7.wav?hdnts=exp=9~acl=/*~hmac=REDACTED"),
+        ("https://h/7.wav?%58-Amz-%53ignature=0f3a", "https://h/7.wav?%58-Amz-%53ignature=REDACTED"),
         ("https://me:pa@ss@host/x", "https://REDACTED@host/x"),
         ("https://me:pass@host:80/x?sig=1#token=2", "https://REDACTED@host:80/x?sig=REDACTED#token=REDACTED"),
     ],
@@ -78,6 +90,8 @@ def test_other_forms(text: str, kept: str) -> None:
     [
         "s3://bucket/token=5/signature=a/7.wav: there is no such file",
         "/data/password=1/7.wav",
+        "~/hmac/7=1.wav",
+        "https://host/7.wav?%58-Amz-Date=1&account=2&connection=3",
         "hf://datasets/user/corpus@main/7.wav",
         "abfs://container@account.dfs.core.windows.net/7.wav",
         "http://host:8080/mail@firm/7.wav",
@@ -97,6 +111,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
     [
         *("a", "a:", "a://", "a://:", "a://b@", "://", "?", "?token", "sig=", "?sig=:", "&", '"key"', "'key': '", "\\"),
         *("authorization:", " token", "REDACTED@", "a://REDACTED@", "é", "a.", "_-", " \n"),
+        *("~", "~hmac", "%58", "?%58", "%73", "~%", "?%73ig", "token%2d", "access_", " %74oken"),
     ],
 )
 def test_no_text_takes_long(piece: str) -> None:

@@ -21,7 +21,7 @@ MIX = "mix"
 LAST_CHANNEL = 2**31 - 1
 LONGEST_TEXT = 32_768
 """Characters of a uri or an id; paths have at most 4,096 bytes, and few servers take longer URLs than 16,384."""
-MAY_HOLD_SECRET = r"://.*@|[?&;#].*="
+MAY_HOLD_SECRET = r"://.*@|[?&;#~].*="
 """What every uri or id with a secret in it matches; few others do, so that only these are looked at one by one."""
 
 
