@@ -6,6 +6,8 @@ from pathlib import Path
 
 from emoboost.checkpoint import find_model
 from emoboost.errors import UsageError
+from emoboost.places import is_url
+from emoboost.user_path import user_path
 from jobs.annotate import AnnotateOptions, annotate
 from jobs.conclusion import concluded, explained, log_file
 from jobs.exits import Exit
@@ -24,6 +26,8 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     for name, value in (("MANIFEST", options.manifest), ("--output", options.output), ("--model", options.model)):
         if value == "":
             raise UsageError(f"{name} is empty; give a path, or leave an option out")
+        if value is not None and not is_url(value):
+            user_path(value)
     root = options.access.root
     if root is not None and not Path(root).is_dir():
         raise UsageError(f"--root {root}: no such folder; give the folder that the recordings lie in")

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from emoboost.errors import OutputError
 from emoboost.export import export
 from emoboost.store_options import parse_storage_options
+from emoboost.user_path import refuse_unwritable
 from jobs.console import say
 from jobs.exits import Exit
 from jobs.outputs import ledger_of
@@ -15,6 +17,9 @@ def export_command(
     """Write the file and say where it is; an unfinished output gives what is there, and exit code 4."""
     ledger = ledger_of(output, parse_storage_options(storage_options))
     destination = destination or Path(f"{output.rstrip('/').rsplit('/', 1)[-1]}.{kind}")
+    refuse_unwritable(destination)
+    if destination.exists() and not destination.is_file():
+        raise OutputError(f"{destination}: is no file, and would be replaced by one; name another")
     rows = export(ledger, kind, destination, raw=raw)
     print(f"{rows:,} rows in {destination}")
     if rows != ledger.plan.utterances:

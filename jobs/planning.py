@@ -14,6 +14,7 @@ from emoboost.errors import UsageError
 from emoboost.isolation import HEADER_SECONDS, durations
 from emoboost.ledger import Ledger, refuse_other_plan
 from emoboost.manifest.kinds import open_source
+from emoboost.manifest.problems import VALUE_SHOWN
 from emoboost.manifest.rows import LAST_CHANNEL
 from emoboost.places import without_query
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
@@ -172,10 +173,12 @@ def parse_channel(text: str | None) -> int | None:
     if text is None or text == "mix":
         return None
     if not (text.isascii() and text.isdecimal()):
-        raise UsageError(f"--channel {text}: give a channel number, counted from 0, or mix")
-    if int(text) > LAST_CHANNEL:
-        raise UsageError(f"--channel {text}: no recording has so many channels")
-    return int(text)
+        raise UsageError(f"--channel {text[:VALUE_SHOWN]}: give a channel number, counted from 0, or mix")
+    # Python reads no number of thousands of digits.
+    number = int(text) if len(text) <= len(str(LAST_CHANNEL)) else LAST_CHANNEL + 1
+    if number > LAST_CHANNEL:
+        raise UsageError(f"--channel {text[:VALUE_SHOWN]}: no recording has so many channels")
+    return number
 
 
 def a_few(plan: Plan, planned: Path) -> list[Utterance]:
