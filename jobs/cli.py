@@ -83,7 +83,11 @@ AllowHttp = Annotated[
 ]
 MaxDecodeSeconds = Annotated[
     float,
-    typer.Option("--max-decode-seconds", min=1, help="Utterances that take longer to read become error rows."),
+    typer.Option(
+        "--max-decode-seconds",
+        min=1,
+        help="Utterances that take longer to read become error rows; waiting for a store has its own time.",
+    ),
 ]
 Cache = Annotated[
     Path | None,
