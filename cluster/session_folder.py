@@ -1,56 +1,17 @@
-"""The folder that a private Ray keeps its files in, and what became of those of commands that were killed."""
+"""The folder that a private Ray keeps its files in."""
 
-import contextlib
-import fcntl
-import os
-import shutil
 import tempfile
-import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-PREFIX, LOCK = "emoboost-", "in-use"
+from emoboost.temporary import temporary_folder
+
 LONGEST_PARENT = 25
 """Characters of the temporary folder's path: with our folder, Ray's session and its sockets it gets 82 longer, and the
 system allows 107."""
-REMOVING_SECONDS = 10.0
 
 
-@contextlib.contextmanager
-def session_folder() -> Iterator[Path]:
-    """A new temporary folder with a short path, for as long as the context lasts.
-
-    Folders of commands that were killed are removed, too: their owners no longer hold the lock in them.
-    """
+def session_folder() -> AbstractContextManager[Path]:
+    """A new temporary folder with a short path, for as long as the context lasts."""
     usual = tempfile.gettempdir()
-    parent = Path(usual if len(usual) <= LONGEST_PARENT else "/tmp")
-    remove_abandoned(parent)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    lock = os.open(folder / LOCK, os.O_CREAT | os.O_WRONLY, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
-        yield folder
-    finally:
-        _remove(folder)
-        os.close(lock)
-
-
-def remove_abandoned(parent: Path) -> None:
-    """Remove the folders below `parent` whose owner has ended; a lock ends with the process that holds it."""
-    for lock in parent.glob(f"{PREFIX}*/{LOCK}"):
-        with contextlib.suppress(OSError):
-            descriptor = os.open(lock, os.O_WRONLY | os.O_NOFOLLOW)
-            try:
-                if os.fstat(descriptor).st_uid == os.geteuid():
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(lock.parent, ignore_errors=True)
-            finally:
-                os.close(descriptor)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder into which processes that are ending may still write their last lines."""
-    end = time.monotonic() + REMOVING_SECONDS
-    while folder.exists() and time.monotonic() < end:
-        shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(0.05)
+    return temporary_folder(Path(usual if len(usual) <= LONGEST_PARENT else "/tmp"))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from emoboost.redaction import redacted
 from emoboost.reuse import refuse_unfit
 from emoboost.schema import is_reserved
 from emoboost.storage import Folder
+from emoboost.temporary import temporary_folder
 from emoboost.utterance import Utterance
 from jobs.console import say
 from jobs.outputs import ledger_of
@@ -42,8 +42,8 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
     rows = row_options(options, model)
     ledger = Ledger.open(folder)
     if ledger is None:
-        with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
-            ledger = Ledger.create(folder, plan_locally(options, rows, Path(planned)), Path(planned))
+        with temporary_folder() as planned:
+            ledger = Ledger.create(folder, plan_locally(options, rows, planned), planned)
     source = open_source(options.manifest, options.access)
     refuse_other_plan(ledger, source.digest(), rows, command_with_output(another(output_of(options))))
     # The manifest and its recordings may have moved since they were planned.
@@ -97,8 +97,8 @@ def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
     else:
         digest = open_source(options.manifest, options.access).digest()
         refuse_other_plan(ledger, digest, rows, command_with_output(another(output_of(options))))
-    with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
-        plan = plan_locally(options, rows, Path(planned))
+    with temporary_folder() as planned:
+        plan = plan_locally(options, rows, planned)
     return {
         "manifest": plan.manifest,
         "output": folder.display,

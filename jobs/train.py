@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from emoboost.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from emoboost.plots import plot_confusion
 from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
+from emoboost.temporary import temporary_folder
 from emoboost.training import EpochReport, Trained, train_head
 from jobs.console import say
 from jobs.exits import Exit
@@ -74,9 +74,9 @@ def train(options: TrainOptions) -> Exit:
     refuse_unreachable(options.ray_address)
     with (
         published_whole(options.output) as model_folder,
-        tempfile.TemporaryDirectory(prefix="emoboost-train-") as work,
+        temporary_folder() as work,
     ):
-        saved = _train(options, laboratory, model_folder, Path(work))
+        saved = _train(options, laboratory, model_folder, work)
         summary = f"{saved.identity} in {options.output} ({saved.size / 1e6:.1f} MB)"
     print(summary)
     return Exit.COMPLETE
