@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from emoboost.temporary import open_log
+
 
 @contextlib.contextmanager
 def quiet(log: Path) -> Iterator[None]:
@@ -17,8 +19,7 @@ def quiet(log: Path) -> Iterator[None]:
     Ray's native code writes to file descriptor 2, its Python code prints `(raylet)` lines to standard output and uses
     loggers. The program keeps writing to `sys.stdout` and `sys.stderr` as before.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab", buffering=0) as file:
+    with open_log(log) as file:
         own_error = os.dup(2)
         own_stdout, own_stderr = sys.stdout, sys.stderr
         sys.stderr = os.fdopen(own_error, "w", buffering=1, encoding=own_stderr.encoding, errors="replace")

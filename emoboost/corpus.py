@@ -1,11 +1,9 @@
 """A labelled manifest, read whole: what training and evaluation need."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +11,7 @@ import pyarrow as pa
 from emoboost.carried import rows_at, values_of
 from emoboost.errors import ManifestError
 from emoboost.plan import make_plan, read_shard, utterances_of
+from emoboost.temporary import temporary_folder
 from emoboost.utterance import Utterance
 from emoboost.vocabulary import ALIASES, EMOTIONS, canonical
 
@@ -62,17 +61,17 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to
         ManifestError: the manifest cannot be used, a column is missing, a row has no label or speaker, the label map
             leaves nothing, or what `to_train` refuses.
     """
-    with tempfile.TemporaryDirectory(prefix="emoboost-corpus-") as folder:
+    with temporary_folder() as folder:
         plan = make_plan(
             manifest,
-            Path(folder),
+            folder,
             {},
             default_channel=None,
             limit=None,
             reserved=lambda name: False,
             probe=None,
         )
-        shards = [read_shard(plan, lambda name: (Path(folder) / name).open("rb"), i) for i in range(plan.shards)]
+        shards = [read_shard(plan, lambda name: (folder / name).open("rb"), i) for i in range(plan.shards)]
     table = pa.concat_tables(shards)
     names = [canonical(text) for text in _column(table, "label", manifest)]
     _column(table, "speaker", manifest)

@@ -4,16 +4,17 @@ A crash of the decoder, a decoder that never returns, memory without end and an 
 from each other; a crash is believed when it has happened twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from emoboost.access import Access
 from emoboost.audio import probe
 from emoboost.child import Child, ChildEndedError
 from emoboost.errors import AudioError, AudioErrorType, StorageStop
-from emoboost.places import is_url
+from emoboost.places import is_url, local_path
 from emoboost.prepare import Preparation, Prepared
 from emoboost.schema import Outcome
+from emoboost.store_options import CONNECT_SECONDS, READ_SECONDS
 from emoboost.utterance import Utterance
 
 HEADER_SECONDS = 20.0
@@ -21,6 +22,20 @@ HEADER_SECONDS = 20.0
 HEADERS = 256
 """Recordings whose headers are read in one call, by several threads: the time goes into waiting for the disk."""
 THREADS = 8
+
+
+def seconds_for(locations: Iterable[str], seconds: float, access: Access) -> float:
+    """The time that reading any one of these may take: `seconds`, and what a store may take to answer on top of it.
+
+    So a store that cannot be reached is found to be so, rather than a recording that takes long.
+
+    Args:
+        locations: as `audio.resolve` gives them.
+        seconds: for reading without waiting.
+        access: how long a store is asked again.
+    """
+    is_remote = any(local_path(location) is None for location in locations)
+    return seconds + (access.retry_seconds + CONNECT_SECONDS + READ_SECONDS if is_remote else 0.0)
 
 
 def prepared_alone(preparation: Preparation, utterance: Utterance, child: Child) -> Prepared:

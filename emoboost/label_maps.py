@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from emoboost.errors import UsageError
+from emoboost.user_path import user_path
 from emoboost.vocabulary import canonical
 
 SUPPLIED = Path(str(resources.files("emoboost") / "label_maps.yaml"))
@@ -25,7 +26,7 @@ def load_label_map(name_or_file: str) -> dict[str, str]:
     maps = _read(SUPPLIED)
     if name_or_file in maps:
         return _checked(maps[name_or_file], name_or_file)
-    file = Path(name_or_file)
+    file = user_path(name_or_file)
     if not file.is_file():
         raise UsageError(f"--label-map {name_or_file}: no such map; give one of {', '.join(maps)}, or a YAML file")
     return _checked(_read(file), name_or_file)

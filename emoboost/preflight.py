@@ -1,6 +1,8 @@
 """A look at a few recordings before any work starts, so that a wrong set-up fails at once and not a million times."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from emoboost.access import Access
 from emoboost.audio import correlation_of_channels, probe, resolve
@@ -9,6 +11,8 @@ from emoboost.printable import printable
 from emoboost.utterance import Utterance
 
 LOOKED_AT = 20
+RETRY_SECONDS = 5.0
+"""How long a store is asked again here: somebody waits for the command to begin."""
 TWO_PEOPLE = 0.5
 """Channels less alike than this hold two people rather than one recording in stereo."""
 
@@ -36,16 +40,22 @@ def check_recordings(utterances: Sequence[Utterance], base: str, access: Access,
     Raises:
         ManifestError: none can be opened, all for the same reason.
         UsageError: a recording has two channels that are nearly uncorrelated, and no channel was named.
+        StorageStop: the store of a recording cannot be used.
     """
-    failures = []
-    for utterance in utterances:
+    quick = replace(access, retry_seconds=min(access.retry_seconds, RETRY_SECONDS))
+
+    def failure_of(utterance: Utterance) -> AudioError | None:
         try:
-            header = probe(resolve(utterance.uri, base), access)
+            header = probe(resolve(utterance.uri, base), quick)
         except AudioError as error:
-            failures.append(error)
-            continue
+            return error
         if header.channels == 2 and utterance.channel is None and not channel_chosen:
-            _check_channels(utterance, base, access)
+            _check_channels(utterance, base, quick)
+        return None
+
+    # All at once: a store that answers late makes them wait for it together.
+    with ThreadPoolExecutor(LOOKED_AT) as threads:
+        failures = [failure for failure in threads.map(failure_of, utterances) if failure is not None]
     if failures and len(failures) == len(utterances) and len({error.type for error in failures}) == 1:
         first, fix = failures[0], FIXES[failures[0].type]
         found = printable(first.message)

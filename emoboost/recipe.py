@@ -8,6 +8,7 @@ from pathlib import Path
 from emoboost.augment import Augmentation
 from emoboost.config import EnhancementConfig, MfccBranchConfig, ModelConfig, SpectrogramBranchConfig
 from emoboost.errors import ModelError, UsageError
+from emoboost.user_path import user_path
 
 SUPPLIED = Path(str(resources.files("emoboost") / "recipes"))
 """Recipes of the package beside recipe R, whose numbers are the defaults below."""
@@ -112,9 +113,10 @@ def load_recipe(name_or_file: str) -> Recipe:
     """
     if name_or_file == "r":
         return Recipe()
+    given = user_path(name_or_file)
     file = SUPPLIED / f"{name_or_file}.yaml"
     if not file.is_file():
-        file = Path(name_or_file)
+        file = given
     if not file.is_file():
         supplied = ", ".join(["r", *sorted(path.stem for path in SUPPLIED.glob("*.yaml"))])
         raise UsageError(f"--recipe {name_or_file}: no such recipe; give one of {supplied}, or a YAML file")

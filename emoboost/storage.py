@@ -21,7 +21,7 @@ from emoboost.patient_store import PatientStore
 from emoboost.places import is_url
 from emoboost.redaction import holds_secret
 from emoboost.remote import RangeFile
-from emoboost.storage_errors import stop
+from emoboost.storage_errors import reason_of, stop
 from emoboost.user_path import user_path
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Folder:
 
         Raises:
             UsageError: there can be no such path.
-            OutputError: the URL holds a password or signature, which everything that names the folder would show.
+            OutputError: the URL holds a password or signature, which everything that names the folder would show; or
+                it names no kind of store that can be used here.
         """
         text = str(location).removeprefix("file://")
         if holds_secret(text):
@@ -77,7 +78,9 @@ class Folder:
                 "give the URL alone, and the credentials in the environment"
             )
         if is_url(text):
-            return cls(text.rstrip("/"), text.rstrip("/"), options or {}, retry_seconds)
+            folder = cls(text.rstrip("/"), text.rstrip("/"), options or {}, retry_seconds)
+            folder._refuse_unknown()
+            return folder
         return cls(str(user_path(text).absolute()), text)
 
     @property
@@ -188,6 +191,19 @@ class Folder:
             except FileNotFoundError:
                 return None
             return found
+
+    def _refuse_unknown(self) -> None:
+        try:
+            self._resolved()
+        except ImportError as error:
+            raise OutputError(
+                f"{self.display}: {error}; for s3:// run: pip install 'emoboost-batch[s3]', for others the package it "
+                "names"
+            ) from error
+        except Exception as error:
+            raise OutputError(
+                f"{self.display}: there is no such store ({reason_of(error)}); give a path, or a URL such as s3://…"
+            ) from error
 
     def _temporary(self, name: str) -> Path:
         owner = f"{self.owner}." if self.owner else ""

@@ -5,7 +5,9 @@ import time
 
 from emoboost.checkpoint import find_model
 from emoboost.errors import UsageError
+from emoboost.places import is_url
 from emoboost.printable import printable
+from emoboost.user_path import user_path
 from jobs.annotate import AnnotateOptions, annotate
 from jobs.conclusion import concluded, explained, log_file
 from jobs.console import tell
@@ -26,6 +28,8 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     for name, value in (("MANIFEST", options.manifest), ("--output", options.output), ("--model", options.model)):
         if value == "":
             raise UsageError(f"{name} is empty; give a path, or leave an option out")
+        if value is not None and not is_url(value):
+            user_path(value)
     refuse_missing_root(options.access)
     if dry_run:
         facts = describe_plan(options)

@@ -9,12 +9,15 @@ import typer
 
 from emoboost.access import Access
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
+from emoboost.errors import UsageError
 from emoboost.user_path import user_path
 from jobs.exits import Exit, run
 from jobs.failures import RESUME
 
 LIMITS = Access()
 """The defaults of what a recording may hold."""
+MOST = 10**12
+"""Utterances that a manifest may have."""
 
 app = typer.Typer(
     name="emoboost-batch",
@@ -29,6 +32,20 @@ cache_app = typer.Typer(help="Features that experiments keep.", no_args_is_help=
 app.add_typer(cache_app, name="cache")
 app.add_typer(model_app, name="model")
 app.add_typer(corpus_app, name="corpus")
+
+
+def local_path(given: Path | None) -> Path | None:
+    """A path with its `~` followed; what is none ends the command with the option's name."""
+    try:
+        return None if given is None else user_path(given)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def absolute(folder: Path | None) -> str | None:
+    """Where a folder is, for workers whose current folder is another."""
+    return None if folder is None else str(folder.absolute())
+
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -57,17 +74,28 @@ StorageOptions = Annotated[
         help="How stores are opened, for fsspec: a JSON object, or @FILE with one. Default: the environment.",
     ),
 ]
-Root = Annotated[Path | None, typer.Option("--root", help="Folder that local recordings must lie in, links resolved.")]
+Root = Annotated[
+    Path | None,
+    typer.Option("--root", help="Folder that local recordings must lie in, links resolved.", callback=local_path),
+]
 AllowHttp = Annotated[
     bool, typer.Option("--allow-http", help="Read recordings by http(s), too, but never from this machine itself.")
 ]
 MaxDecodeSeconds = Annotated[
     float,
-    typer.Option("--max-decode-seconds", min=1, help="Utterances that take longer to read become error rows."),
+    typer.Option(
+        "--max-decode-seconds",
+        min=1,
+        help="Utterances that take longer to read become error rows; waiting for a store has its own time.",
+    ),
 ]
 Cache = Annotated[
     Path | None,
-    typer.Option("--cache", help="Folder for features. Default: emoboost-batch/features in the user's cache."),
+    typer.Option(
+        "--cache",
+        help="Folder for features. Default: emoboost-batch/features in the user's cache.",
+        callback=local_path,
+    ),
 ]
 RecipeName = Annotated[str, typer.Option("--recipe", help="r, paper, or a YAML file with what differs from r.")]
 LabelMap = Annotated[
@@ -88,7 +116,11 @@ Layers = Annotated[
 ]
 AlexNet = Annotated[
     Path | None,
-    typer.Option("--alexnet", help="Safetensors file of torchvision's AlexNet features. Default: the base model's."),
+    typer.Option(
+        "--alexnet",
+        help="Safetensors file of torchvision's AlexNet features. Default: the base model's.",
+        callback=local_path,
+    ),
 ]
 BaseModel = Annotated[
     str,
@@ -128,11 +160,6 @@ class Kind(StrEnum):
     CSV = "csv"
 
 
-def absolute(folder: Path | None) -> str | None:
-    """Where a folder is, for workers whose current folder is another."""
-    return None if folder is None else str(user_path(folder).absolute())
-
-
 def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -161,7 +188,7 @@ def annotate(
     channel: Annotated[
         str | None, typer.Option("--channel", help="Channel to label, counted from 0, or mix for their mean.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N utterances.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, max=MOST, help="Only the first N utterances.")] = None,
     max_duration: Annotated[
         float, typer.Option("--max-duration", min=0.1, help="Longer utterances (seconds) become error rows.")
     ] = MAX_SECONDS,
@@ -297,7 +324,9 @@ def predict(
     channel: Annotated[
         str | None, typer.Option("--channel", help="Channel to label, counted from 0, or mix for their mean.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write a CSV instead of text.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write a CSV instead of text.", callback=local_path)
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -313,7 +342,9 @@ def export(
     to: Annotated[Kind, typer.Option("--to", help="Kind of file.")],
     destination: Annotated[
         Path | None,
-        typer.Option("--destination", "-d", help="File to write. Default: OUTPUT.csv in this folder."),
+        typer.Option(
+            "--destination", "-d", help="File to write. Default: OUTPUT.csv in this folder.", callback=local_path
+        ),
     ] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Leave text as it is, also what a spreadsheet would take for a formula.")
@@ -366,7 +397,7 @@ def verify(
 def evaluate(
     context: typer.Context,
     corpus: Annotated[str, typer.Argument(help="Manifest with columns label and speaker.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Report folder to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Report folder to write.", callback=local_path)],
     protocol: Annotated[
         str, typer.Option("--protocol", help="loso, kfold, session, text, fixed, or paper (leaky, to compare).")
     ] = "loso",
@@ -436,7 +467,7 @@ def _given(context: typer.Context, name: str) -> bool:
 def reproduce(
     table: Annotated[Table, typer.Argument(help="Which table of the paper.")],
     corpus: Annotated[str, typer.Option("--corpus", help="Manifest with columns label and speaker.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.", callback=local_path)],
     seeds: Annotated[str, typer.Option("--seeds", help="Seeds, separated by commas.")] = "0,1,2",
     recipe: RecipeName = "r",
     encoders: Annotated[
@@ -471,11 +502,15 @@ def reproduce(
 @app.command()
 def train(
     corpus: Annotated[str, typer.Argument(help="Manifest with columns label and speaker.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Model folder to write; its name is the model's.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Model folder to write; its name is the model's.", callback=local_path),
+    ],
     licence: Annotated[str, typer.Option("--licence", help="Licence and source of the corpus, for the model card.")],
     description: Annotated[str, typer.Option("--description", help="The corpus in a few words, for the model card.")],
     notes: Annotated[
-        Path | None, typer.Option("--notes", help="Markdown list of further limits, for the model card.")
+        Path | None,
+        typer.Option("--notes", help="Markdown list of further limits, for the model card.", callback=local_path),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the shipped model.")] = 0,
     loso_seeds: Annotated[
@@ -543,8 +578,10 @@ def corpus_import(
         str,
         typer.Argument(help="Which corpus: emodb, emovo, iemocap, ravdess, crema-d, msp-podcast; or generic."),
     ],
-    folder: Annotated[Path, typer.Argument(help="The corpus's folder; for generic a CSV file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Manifest to write: .csv or .parquet.")],
+    folder: Annotated[Path, typer.Argument(help="The corpus's folder; for generic a CSV file.", callback=local_path)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Manifest to write: .csv or .parquet.", callback=local_path)
+    ],
     sessions: Annotated[
         str | None, typer.Option("--sessions", help="Only these sessions, separated by commas.")
     ] = None,

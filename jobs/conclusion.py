@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from emoboost.ledger import LOGS
 from emoboost.redaction import redacted
 from emoboost.storage import Folder
 from emoboost.summary import Summary
+from emoboost.temporary import open_log, temporary_log
 from jobs.console import say, summary_text, tell
 from jobs.exits import Exit
 from jobs.failures import reason_of
@@ -23,16 +23,18 @@ SHOWN = 20
 
 
 def log_file(command: str, output: Folder) -> Path:
-    """Where a run's log goes: into a local output, else into a temporary folder; not made yet."""
+    """Where a run's log goes: into a local output, else among the temporary files; not made yet."""
     name = f"{command}-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
     if output.is_local:
         return Path(output.path(LOGS)) / name
-    return Path(tempfile.gettempdir()) / f"emoboost-{name}"
+    return temporary_log(name)
 
 
 @contextlib.contextmanager
 def explained(output: str, log: Path) -> Iterator[None]:
     """Turn what nobody foresaw into an error for people, and its traceback into lines of the log.
+
+    Without an output yet, the log lies among the temporary files.
 
     Raises:
         EmoboostError: in place of anything that is not one of ours.
@@ -42,10 +44,10 @@ def explained(output: str, log: Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, EmoboostError) and not hasattr(error, "cause"):  # Ray's own exceptions hold a cause
             raise
-        with contextlib.suppress(OSError):  # the disk may be full
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(redacted(traceback.format_exc()))
+        if not log.parent.parent.is_dir():  # what fails before there is an output makes none
+            log = temporary_log(log.name)
+        with contextlib.suppress(OSError), open_log(log) as file:  # the disk may be full
+            file.write(redacted(traceback.format_exc()).encode(errors="backslashreplace"))
         raise EmoboostError(
             f"{output}: the job failed ({reason_of(error)})\n"
             f"What is finished stays, the same command continues. Log: {_existing(log) or 'none could be written'}"

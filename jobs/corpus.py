@@ -16,6 +16,7 @@ from emoboost.corpus_facts import CorpusFacts, corpus_facts, warnings_of
 from emoboost.decoder import ROUNDING_SECONDS
 from emoboost.errors import AudioError, ManifestError, UsageError
 from emoboost.printable import printable
+from emoboost.user_path import refuse_unwritable
 from jobs.console import say, tell
 from jobs.exits import Exit
 
@@ -45,6 +46,7 @@ def import_command(
         raise UsageError(f"{corpus}: no importer for this corpus; there is: {', '.join(IMPORTERS)}")
     if output.suffix not in (".csv", ".parquet"):
         raise UsageError(f"{output}: name a file that ends in .csv or .parquet")
+    refuse_unwritable(output)
     imported = chosen(IMPORTERS[corpus](folder), sessions, texts)
     if not imported.rows:
         reasons = ", ".join(_left_out(imported)) or "none"

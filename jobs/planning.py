@@ -1,19 +1,19 @@
 """From what the user typed to a ledger that can be worked on: everything that must be right before Ray starts."""
 
-import contextlib
 import dataclasses
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.connect import refuse_unreachable
+from emoboost.audio import resolve
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.child import Child, ChildEndedError
 from emoboost.errors import UsageError
-from emoboost.isolation import HEADER_SECONDS, durations
+from emoboost.isolation import HEADER_SECONDS, durations, seconds_for
 from emoboost.ledger import Ledger, refuse_other_plan
 from emoboost.manifest.kinds import open_source
+from emoboost.manifest.problems import VALUE_SHOWN
 from emoboost.manifest.rows import LAST_CHANNEL
 from emoboost.places import without_query
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
@@ -22,7 +22,9 @@ from emoboost.redaction import redacted
 from emoboost.reuse import refuse_unfit
 from emoboost.schema import is_reserved
 from emoboost.storage import Folder
+from emoboost.temporary import temporary_folder
 from emoboost.utterance import Utterance
+from jobs.console import say
 from jobs.outputs import ledger_of
 from jobs.progress import NowAndThen
 
@@ -40,8 +42,8 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
     rows = row_options(options, model)
     ledger = Ledger.open(folder)
     if ledger is None:
-        with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
-            ledger = Ledger.create(folder, plan_locally(options, rows, Path(planned)), Path(planned))
+        with temporary_folder() as planned:
+            ledger = Ledger.create(folder, plan_locally(options, rows, planned), planned)
     source = open_source(options.manifest, options.access)
     refuse_other_plan(ledger, source.digest(), rows, command_with_output(another(output_of(options))))
     # The manifest and its recordings may have moved since they were planned.
@@ -49,9 +51,15 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
 
 
 def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: Path) -> Plan:
-    """Read the manifest once, write its plan into the local folder `planned`, and look at a few recordings."""
-    told = NowAndThen()
-    with Child(min(HEADER_SECONDS, options.access.max_decode_seconds)) as child:
+    """Read the manifest once, write its plan into the local folder `planned`, and look at a few recordings.
+
+    Raises:
+        UsageError: a bad channel, manifest, or a set-up with which no recording can be read.
+        StorageStop: the store of the recordings cannot be used.
+    """
+    told, access = NowAndThen(), options.access
+    seconds = min(HEADER_SECONDS, access.max_decode_seconds)
+    with Child(seconds) as child:
         plan = make_plan(
             options.manifest,
             planned,
@@ -59,14 +67,19 @@ def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: P
             default_channel=parse_channel(options.channel),
             limit=options.limit,
             reserved=is_reserved,
-            probe=lambda locations: durations(locations, options.access, child),
+            probe=lambda locations: durations(locations, access, child),
             progress=lambda utterances: told(f"planning: {utterances:,} utterances read"),
-            access=options.access,
+            access=access,
         )
-        chosen = options.channel is not None
-        # A recording that ends even the child will become an error row.
-        with contextlib.suppress(ChildEndedError, MemoryError):
-            child.ask(check_recordings, a_few(plan, planned), plan.base, options.access, channel_chosen=chosen)
+    few = a_few(plan, planned)
+    limit = seconds_for((resolve(utterance.uri, plan.base) for utterance in few), seconds, access)
+    with Child(limit) as child:
+        try:
+            child.ask(check_recordings, few, plan.base, access, channel_chosen=options.channel is not None)
+        except (ChildEndedError, MemoryError) as error:
+            # A recording that ends even the child will become an error row.
+            found = error.found if isinstance(error, ChildEndedError) else "it takes more memory than there is"
+            say(f"note: {len(few)} recordings were looked at before the start, without a result: {found}")
     return plan
 
 
@@ -84,8 +97,8 @@ def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
     else:
         digest = open_source(options.manifest, options.access).digest()
         refuse_other_plan(ledger, digest, rows, command_with_output(another(output_of(options))))
-    with tempfile.TemporaryDirectory(prefix="emoboost-plan-") as planned:
-        plan = plan_locally(options, rows, Path(planned))
+    with temporary_folder() as planned:
+        plan = plan_locally(options, rows, planned)
     return {
         "manifest": plan.manifest,
         "output": folder.display,
@@ -172,10 +185,12 @@ def parse_channel(text: str | None) -> int | None:
     if text is None or text == "mix":
         return None
     if not (text.isascii() and text.isdecimal()):
-        raise UsageError(f"--channel {text}: give a channel number, counted from 0, or mix")
-    if int(text) > LAST_CHANNEL:
-        raise UsageError(f"--channel {text}: no recording has so many channels")
-    return int(text)
+        raise UsageError(f"--channel {text[:VALUE_SHOWN]}: give a channel number, counted from 0, or mix")
+    # Python reads no number of thousands of digits.
+    number = int(text) if len(text) <= len(str(LAST_CHANNEL)) else LAST_CHANNEL + 1
+    if number > LAST_CHANNEL:
+        raise UsageError(f"--channel {text[:VALUE_SHOWN]}: no recording has so many channels")
+    return number
 
 
 def a_few(plan: Plan, planned: Path) -> list[Utterance]:

@@ -5,9 +5,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from emoboost.errors import FIXES, AudioErrorType, OutputError
+from emoboost.errors import FIXES, AudioErrorType, EmoboostError
 from emoboost.predict import EmotionModel, Prediction, load_model
 from emoboost.printable import printable
+from emoboost.user_path import refuse_unwritable
 from jobs.console import bar, tell
 from jobs.exits import Exit
 from jobs.planning import parse_channel
@@ -16,14 +17,22 @@ from jobs.planning import parse_channel
 def predict_command(
     files: Sequence[str], model_name: str, channel: str | None, output: Path | None, *, as_json: bool
 ) -> Exit:
-    """Label each file and print it as text or JSON, or write all to a CSV."""
+    """Label each file and print it as text or JSON, or write all to a CSV.
+
+    Raises:
+        UsageError: a bad channel, model or output, found before the work.
+        EmoboostError: the CSV cannot be written after all.
+    """
     number = parse_channel(channel)
-    model = load_model(model_name)
     if output is not None:
-        check_writable(output)
+        refuse_unwritable(output)
+    model = load_model(model_name)
     predictions = [model.predict(file, channel=number) for file in files]
     if output is not None:
-        write_csv(predictions, model, output)
+        try:
+            write_csv(predictions, model, output)
+        except OSError as error:
+            raise EmoboostError(f"{output}: cannot be written ({error.strerror}); name another file") from error
     if as_json:
         print(json.dumps([to_dict(prediction, model) for prediction in predictions]))
     elif output is not None:
@@ -34,18 +43,6 @@ def predict_command(
         tell(f"\nModel {printable(model.identity)} ({printable(card)})")
     failed = any(prediction.label is None for prediction in predictions)
     return Exit.ERRORS if failed else Exit.COMPLETE
-
-
-def check_writable(output: Path) -> None:
-    """Open the CSV before the work.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        output.open("a").close()
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error.strerror})") from error
 
 
 def prediction_text(prediction: Prediction, model: EmotionModel) -> str:

@@ -9,17 +9,19 @@ import pyarrow as pa
 from emoboost.access import Access
 from emoboost.alarm import alarm
 from emoboost.attempts import Attempts
+from emoboost.audio import resolve
 from emoboost.child import Child
 from emoboost.config import ModelConfig
 from emoboost.errors import OutputError, StorageStop
 from emoboost.importing import collector_paused
-from emoboost.isolation import prepared_alone
+from emoboost.isolation import prepared_alone, seconds_for
 from emoboost.ledger import METADATA_PREFIX
 from emoboost.plan import utterances_of
 from emoboost.predict import EmotionModel, load_model, preparation_for
 from emoboost.prepare import Preparation
 from emoboost.schema import FORMAT_VERSION, Outcome, labels_table
 from emoboost.task import Task, without
+from emoboost.utterance import Utterance
 from jobs.failures import reason_of
 from jobs.rows import EXCUSE, Excuse, counts_row, excuse_row, from_row, to_row
 
@@ -49,6 +51,11 @@ class PrepareWork:
         with collector_paused():
             return preparation_for(self.config, self.task.ledger.plan.base, self.max_seconds, self.access)
 
+    def limit(self, utterances: Sequence[Utterance]) -> float:
+        """Seconds that reading one of these may take."""
+        locations = (resolve(utterance.uri, self.task.ledger.plan.base) for utterance in utterances)
+        return seconds_for(locations, self.access.max_decode_seconds, self.access)
+
 
 @dataclass(frozen=True)
 class NetworkWork:
@@ -68,18 +75,18 @@ def prepare_shard(rows: pa.Table, work: PrepareWork) -> pa.Table:
     """CPU stage: the position of a shard -> its segments as network inputs, or an excuse."""
     (position,) = rows["id"].to_pylist()
     shard = int(work.shards[position])
-    limit = work.access.max_decode_seconds
-    with work.attempts.attempt(f"prepare-{shard}") as died, alarm(limit) as restart_alarm:
+    with work.attempts.attempt(f"prepare-{shard}") as died:
         try:
             if work.task.is_done(shard):
                 return excuse_row(shard, Excuse.DONE, "")
             if died:
                 return excuse_row(shard, Excuse.CARE, "a worker died while it read this shard")
             kept = work.task.kept(shard)
-            todo = without(work.task.ledger.shard_table(shard), kept)
+            todo = utterances_of(without(work.task.ledger.shard_table(shard), kept))
             # Made here and not in the driver, which would import librosa while Ray waits for it; again it takes 4 ms.
             prepare = work.preparation()
-            prepared = prepare(utterances_of(todo), before=restart_alarm, most_segments=MOST_SEGMENTS)
+            with alarm(work.limit(todo)) as restart_alarm:
+                prepared = prepare(todo, before=restart_alarm, most_segments=MOST_SEGMENTS)
         except (StorageStop, OutputError) as error:
             return excuse_row(shard, Excuse.STOP, str(error))
         except Exception as error:
@@ -118,10 +125,10 @@ class LabelWithCare:
             if task.is_done(shard):
                 return excuse_row(shard, Excuse.DONE, "")
             kept = task.kept(shard)
-            todo = without(task.ledger.shard_table(shard), kept)
+            todo = utterances_of(without(task.ledger.shard_table(shard), kept))
             preparation = self.work.preparation()
-            with Child(self.work.access.max_decode_seconds) as child:
-                pieces = (prepared_alone(preparation, utterance, child) for utterance in utterances_of(todo))
+            with Child(self.work.limit(todo)) as child:
+                pieces = (prepared_alone(preparation, utterance, child) for utterance in todo)
                 return self.labeller.publish(shard, kept, lambda: self.labeller.model.probabilities_of(pieces))
         except (StorageStop, OutputError) as error:
             return excuse_row(shard, Excuse.STOP, str(error))

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from emoboost.plots import plot_confusion
 from emoboost.printable import printable
 from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
+from emoboost.temporary import temporary_folder
 from emoboost.training import EpochReport, Trained, train_head
 from jobs.console import say, tell
 from jobs.exits import Exit
@@ -75,9 +75,9 @@ def train(options: TrainOptions) -> Exit:
     refuse_unreachable(options.ray_address)
     with (
         published_whole(options.output) as model_folder,
-        tempfile.TemporaryDirectory(prefix="emoboost-train-") as work,
+        temporary_folder() as work,
     ):
-        saved = _train(options, laboratory, model_folder, Path(work))
+        saved = _train(options, laboratory, model_folder, work)
         summary = f"{saved.identity} in {options.output} ({saved.size / 1e6:.1f} MB)"
     tell(printable(summary))
     return Exit.COMPLETE

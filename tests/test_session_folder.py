@@ -1,42 +1,21 @@
-"""Ray's folder goes with its command, also when that was killed."""
+"""Ray's folder lies in one that only its user can enter."""
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from cluster.session_folder import LOCK, LONGEST_PARENT, OF_RAY, PREFIX, remove_abandoned, session_folder
-
-HOLDS = """
-import os, signal, sys, tempfile
-from cluster.session_folder import session_folder
-with session_folder() as folder:
-    (folder / "session").mkdir(parents=True)
-    print(folder, flush=True)
-    sys.stdin.read()
-"""
+from cluster.session_folder import LONGEST_PARENT, OF_RAY, session_folder
+from emoboost.temporary import PREFIX
 
 
-@pytest.fixture
-def parent(monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    return folder
-
-
-def test_is_gone_afterwards(parent: Path) -> None:
+def test_nobody_else_can_enter() -> None:
     with session_folder() as folder:
-        assert folder.parent.parent == parent
+        assert not folder.exists(), "Ray makes it"
         assert folder.parent.stat().st_mode & 0o777 == 0o700
         folder.mkdir()
         folder.chmod(0o777)  # as Ray does
         (folder / "socket").touch()
-    assert list(parent.iterdir()) == []
+    assert not folder.parent.exists()
 
 
 def test_sockets_below_the_longest_parent_have_names_that_the_system_allows() -> None:
@@ -44,26 +23,7 @@ def test_sockets_below_the_longest_parent_have_names_that_the_system_allows() ->
     assert LONGEST_PARENT + len(sockets) == 107
 
 
-def test_what_a_killed_command_left_goes_with_the_next(parent: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as one:
-        assert one.stdout is not None
-        left = Path(one.stdout.readline().strip())
-        with session_folder():
-            assert left.is_dir(), "its owner lives"
-        os.kill(one.pid, signal.SIGKILL)
-        one.wait()
-        assert left.is_dir()
-        with session_folder() as folder:
-            assert list(parent.iterdir()) == [folder.parent]
-
-
-def test_other_folders_stay(parent: Path) -> None:
-    (parent / f"{PREFIX}plan-1").mkdir()
-    (parent / f"{PREFIX}2").mkdir()
-    (parent / f"{PREFIX}2" / LOCK).symlink_to("/dev/null")
-    (parent / "other").mkdir()
-    (parent / "other" / LOCK).touch()
-    remove_abandoned(parent)
-    assert len(list(parent.iterdir())) == 3
+def test_a_long_temporary_folder_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "a-long-name-of-a-folder"))
+    with session_folder() as folder:
+        assert len(str(folder.parents[1])) <= LONGEST_PARENT

@@ -1,17 +1,28 @@
 """Paths as people type them: every command says at once which of them cannot be, and writes nothing."""
 
+import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from finished import annotated
 from reading import REPOSITORY
 from typer.testing import CliRunner
 
+from emoboost.checkpoint import ModelFolder
 from emoboost.errors import UsageError
 from emoboost.user_path import user_path
 from jobs.cli import app
 
 EXAMPLE = str(REPOSITORY / "examples/manifest.csv")
 NO_HOME = "~no-such-user/x"
+LONG = "a" * 5_000
+TOO_LONG = r"aaa…: is longer than the name of a file can be"
+NO_STORES = ("nosuch://x", "zip://x")
+ON_OUTPUTS = (["status"], ["verify"], ["export", "--to", "csv"], ["retry", "--errors"])
+
+Refused = Callable[[list[str]], str]
 
 
 def test_homes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -29,11 +40,28 @@ def test_a_file_may_be_named_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         user_path("~new.csv")
 
 
-@pytest.mark.parametrize("path", ["a" * 5_000, "a" * 300, "~/" + "a" * 300])
+@pytest.mark.parametrize("path", [LONG, "a" * 300, "~/" + "a" * 300])
 def test_longer_than_a_name_can_be(path: str) -> None:
-    with pytest.raises(UsageError, match=r"aaa…: is longer than the name of a file can be") as caught:
+    with pytest.raises(UsageError, match=TOO_LONG) as caught:
         user_path(path)
     assert len(str(caught.value)) < 200
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Refused:
+    """The message of a command that is refused for its words, and writes nothing."""
+    monkeypatch.chdir(tmp_path)
+    Path("here").mkdir()
+    Path("locked.csv").touch(0o400)
+
+    def run(words: list[str]) -> str:
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 2, result.output
+        assert result.stdout == ""
+        assert sorted(tmp_path.rglob("*")) == [tmp_path / "here", tmp_path / "locked.csv"]
+        return " ".join(result.stderr.split())
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -58,9 +86,57 @@ def test_longer_than_a_name_can_be(path: str) -> None:
     ],
     ids=" ".join,
 )
-def test_the_home_of_nobody(words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 2, result.output
-    assert f"{NO_HOME}: there is no user 'no-such-user'" in result.stderr
-    assert not list(tmp_path.iterdir())
+def test_the_home_of_nobody(words: list[str], refused: Refused) -> None:
+    assert f"{NO_HOME}: there is no user 'no-such-user'" in refused(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["annotate", LONG], TOO_LONG),
+        (["annotate", EXAMPLE, "-o", LONG], TOO_LONG),
+        (["annotate", EXAMPLE, "--root", LONG], f"'--root': a+{TOO_LONG[3:]}"),
+        (["annotate", EXAMPLE, "--model", LONG], TOO_LONG),
+        (["annotate", EXAMPLE, "--limit", "99999999999999999999999"], "'--limit': "),
+        (["annotate", EXAMPLE, "--channel", "1" * 5_000], "--channel 1+: no recording has so many channels"),
+        (["annotate", EXAMPLE, "--channel", "x" * 5_000], "--channel x+: give a channel number"),
+        (["predict", EXAMPLE, "--channel", "1" * 5_000], "--channel 1+: no recording has so many channels"),
+        (["predict", "x.wav", "-o", LONG], f"'--output' / '-o': a+{TOO_LONG[3:]}"),
+        (["predict", "x.wav", "-o", "here"], "here: is a folder; name a file in it"),
+        (["predict", "x.wav", "-o", "nowhere/x.csv"], "nowhere/x.csv: cannot be written, because there is no folder"),
+        (["train", EXAMPLE, "-o", "new", "--licence", "x", "--description", "x", "--recipe", LONG], TOO_LONG),
+        (["train", EXAMPLE, "-o", "new", "--licence", "x", "--description", "x", "--label-map", LONG], TOO_LONG),
+        (
+            ["train", EXAMPLE, "-o", LONG, "--licence", "x", "--description", "x"],
+            f"'--output' / '-o': a+{TOO_LONG[3:]}",
+        ),
+        (["evaluate", EXAMPLE, "-o", LONG], f"'--output' / '-o': a+{TOO_LONG[3:]}"),
+        *((["annotate", EXAMPLE, "-o", url], f"{url}: there is no such store") for url in NO_STORES),
+        *((["annotate", EXAMPLE, "--reuse", url], f"{url}: there is no such store") for url in NO_STORES),
+        *(([*words, url], f"{url}: there is no such store") for words in ON_OUTPUTS for url in NO_STORES),
+        *(([*words, LONG], TOO_LONG) for words in ON_OUTPUTS),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_words_that_cannot_be(words: list[str], message: str, refused: Refused) -> None:
+    assert re.search(message, refused(words))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_file_that_may_not_be_written(refused: Refused) -> None:
+    assert "locked.csv: may not be written by this user" in refused(["predict", "x.wav", "-o", "locked.csv"])
+
+
+def test_a_disk_that_is_full(clips: list[Path], tiny_model: ModelFolder) -> None:
+    result = CliRunner().invoke(app, ["predict", str(clips[0]), "--model", str(tiny_model.path), "-o", "/dev/full"])
+    assert result.exit_code == 1
+    assert result.stderr == "Error: /dev/full: cannot be written (No space left on device); name another file\n"
+
+
+def test_an_export_replaces_no_device(clips: list[Path], tiny_model: ModelFolder, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"path\n{clips[0]}\n")
+    annotated(tmp_path / "m.csv", tmp_path / "out", tiny_model)
+    for place, message in (("/dev/full", "is no file"), (str(tmp_path), "is a folder")):
+        result = CliRunner().invoke(app, ["export", str(tmp_path / "out"), "--to", "csv", "-d", place])
+        assert result.exit_code == 2
+        assert f"{place}: {message}" in result.stderr
