@@ -16,9 +16,10 @@ from emoboost.access import Access
 from emoboost.config import ModelConfig
 from emoboost.defaults import DEFAULT_MODEL
 from emoboost.errors import ModelError
-from emoboost.limits import CONFIG_BYTES, WEIGHT_BYTES, read_whole
+from emoboost.limits import CONFIG_BYTES, LIST_BYTES, read_whole, weight_bytes
 from emoboost.model_download import download
 from emoboost.places import is_url
+from emoboost.printable import printable
 from emoboost.user_path import user_path
 
 if TYPE_CHECKING:
@@ -75,15 +76,27 @@ class ModelFolder:
     @property
     def training_audio(self) -> dict[str, str]:
         """Hash (`augment.audio_hash`) -> id of each utterance it was trained on; empty when the folder does not say."""
-        file = self.path / TRAINING_AUDIO
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        lines = self._text(TRAINING_AUDIO, LIST_BYTES).splitlines()
         return {audio: name for audio, _, name in (line.partition(" ") for line in lines)}
 
     @property
     def card(self) -> str:
         """The model card in Markdown; empty when the folder has none."""
-        file = self.path / CARD
-        return file.read_text(encoding="utf-8") if file.exists() else ""
+        return self._text(CARD, CONFIG_BYTES)
+
+    def _text(self, name: str, most: int) -> str:
+        """What a file of it says; empty when the folder has none.
+
+        Raises:
+            ModelError: it is no file of at most so many bytes of UTF-8, or cannot be read.
+        """
+        file = self.path / name
+        try:
+            return read_whole(file, most).decode() if file.exists() else ""
+        except OSError as error:
+            raise ModelError(f"{file}: cannot be read ({error.strerror}); copy the model folder again") from error
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{file}: is not UTF-8; copy the model folder again") from error
 
 
 def bundled_models() -> list[str]:
@@ -125,15 +138,16 @@ def load_network(folder: ModelFolder) -> "MsEmoBoost":
     """
     from emoboost.model import MsEmoBoost
 
-    network = MsEmoBoost(folder.config)
     tensors = _read_weights(folder, FROZEN, "frozen.") | _read_weights(folder, TRAINED, "head.")
-    expected = network.state_dict()
+    expected = _shapes(folder)
     _check_keys(folder, set(expected), set(tensors))
     for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
+        if tensor.shape != expected[name]:
             raise ModelError(
-                f"{folder.path}: {name} is {tuple(tensor.shape)}, the config asks for {tuple(expected[name].shape)}"
+                f"{folder.path}: {printable(name)} is {tuple(tensor.shape)}, the config asks for "
+                f"{tuple(expected[name])}"
             )
+    network = MsEmoBoost(folder.config)
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return network.eval()
 
@@ -202,7 +216,7 @@ def _read_weights(folder: ModelFolder, name: str, prefix: str) -> dict[str, "tor
 def _verified(folder: ModelFolder, name: str) -> bytes:
     """The content of a weight file that has the hash of the config."""
     try:
-        content = read_whole(folder.path / name, WEIGHT_BYTES)
+        content = read_whole(folder.path / name, weight_bytes(folder.config))
     except OSError as error:
         raise ModelError(f"{folder.path / name}: cannot be read ({error.strerror}); copy the model again") from error
     found = hashlib.sha256(content).hexdigest()
@@ -214,8 +228,26 @@ def _verified(folder: ModelFolder, name: str) -> bytes:
     return content
 
 
+def _shapes(folder: ModelFolder) -> "dict[str, torch.Size]":
+    """Of every tensor that the config asks for, found without memory for them: a config can ask for any amount."""
+    import torch
+
+    from emoboost.model import MsEmoBoost
+
+    try:
+        with torch.device("meta"):
+            return {name: tensor.shape for name, tensor in MsEmoBoost(folder.config).state_dict().items()}
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ModelError(
+            f"{folder.path / CONFIG}: no such network can be built ({reason}); copy the model folder again"
+        ) from error
+
+
 def _check_keys(folder: ModelFolder, expected: set[str], found: set[str]) -> None:
     if missing := sorted(expected - found):
-        raise ModelError(f"{folder.path}: tensor {missing[0]} is missing ({len(missing)} in all)")
+        raise ModelError(f"{folder.path}: tensor {printable(missing[0])} is missing ({len(missing)} in all)")
     if unknown := sorted(found - expected):
-        raise ModelError(f"{folder.path}: tensor {unknown[0]} is not part of the model ({len(unknown)} in all)")
+        raise ModelError(
+            f"{folder.path}: tensor {printable(unknown[0])} is not part of the model ({len(unknown)} in all)"
+        )

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from emoboost.consistency import refuse_inconsistent_model
 from emoboost.errors import ModelError
-from emoboost.limits import refuse_oversized_model
+from emoboost.limits import parse_json, refuse_oversized_model
+from emoboost.printable import printable, shown
 
 SCHEMA_VERSION = 1
 
@@ -219,17 +221,17 @@ class ModelConfig:
 
         Raises:
             ModelError: not JSON, another schema version, an unknown or missing key, a value of the wrong type, a size
-                that no model has, or an encoder without the description of its input; the message names `source` and
-                the key.
+                that no model has, numbers that do not go together, or an encoder without the description of its input;
+                the message names `source` and the key.
         """
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            values = parse_json(text)
+        except ValueError as error:
             raise ModelError(f"{source}: not JSON ({error}); copy the model folder again") from None
         version = values.get("schema_version") if isinstance(values, dict) else None
         if version != SCHEMA_VERSION:
             raise ModelError(
-                f"{source}: schema_version is {version!r}, this release reads {SCHEMA_VERSION}; "
+                f"{source}: schema_version is {shown(version)}, this release reads {SCHEMA_VERSION}; "
                 "use the release that made the model, or train it again"
             )
         parsed = parse_value(cls, values, source)
@@ -241,6 +243,7 @@ class ModelConfig:
                 "copy the model folder again"
             )
         refuse_oversized_model(parsed, source)
+        refuse_inconsistent_model(parsed, source)
         return parsed
 
 
@@ -254,30 +257,34 @@ def parse_value(kind: Any, value: Any, where: str) -> Any:
         return _parse_dataclass(kind, value, where)
     if origin is Literal:
         if value not in arguments:
-            raise ModelError(f"{where}: {value!r} is none of {', '.join(map(repr, arguments))}")
+            raise ModelError(f"{where}: {shown(value)} is none of {', '.join(map(repr, arguments))}")
         return value
     if origin is tuple:
         if not isinstance(value, list):
-            raise ModelError(f"{where}: expected a list, found {value!r}")
+            raise ModelError(f"{where}: expected a list, found {shown(value)}")
         return tuple(parse_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if origin is Mapping:
         return _parse_mapping(arguments[1], value, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ModelError(f"{where}: expected {kind.__name__}, found {value!r}")
+        raise ModelError(f"{where}: expected {kind.__name__}, found {shown(value)}")
     return value
 
 
 def _parse_mapping(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
-        raise ModelError(f"{where}: expected an object, found {value!r}")
-    return value if kind is Any else {key: parse_value(kind, item, f"{where}: {key}") for key, item in value.items()}
+        raise ModelError(f"{where}: expected an object, found {shown(value)}")
+    return (
+        value
+        if kind is Any
+        else {key: parse_value(kind, item, f"{where}: {printable(key)}") for key, item in value.items()}
+    )
 
 
 def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
-        raise ModelError(f"{where}: expected an object, found {value!r}")
+        raise ModelError(f"{where}: expected an object, found {shown(value)}")
     names = {f.name for f in dataclasses.fields(kind)}
     required = {
         f.name
@@ -285,7 +292,7 @@ def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
         if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     }
     if unknown := sorted(value.keys() - names):
-        raise ModelError(f"{where}: unknown key {unknown[0]!r}; use the release that made the model")
+        raise ModelError(f"{where}: unknown key {shown(unknown[0])}; use the release that made the model")
     if missing := sorted(required - value.keys()):
         raise ModelError(f"{where}: key {missing[0]!r} is missing; copy the model folder again")
     hints = typing.get_type_hints(kind)

@@ -5,9 +5,10 @@ for more memory than there is.
 """
 
 import dataclasses
+import json
 import math
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,17 @@ if TYPE_CHECKING:
     from emoboost.config import BackboneConfig, ModelConfig
 
 CONFIG_BYTES = 4 * 2**20
-"""Of a JSON file of a model or encoder."""
+"""Of a JSON file of a model or encoder, and of a model card."""
 WEIGHT_BYTES = 16 * 2**30
-"""Of one weight file."""
+"""Of one weight file, whatever its config says."""
+HEADER_BYTES = 100 * 2**20
+"""Of a safetensors file, before its tensors: what the library accepts."""
+BYTES_A_PARAMETER = 8
+"""Of the widest number that a weight is stored as."""
+LIST_BYTES = 2**30
+"""Of the list of utterances that a model was trained on."""
+NESTING = 50
+"""Of objects and lists in a JSON file; what walks through one calls itself at each, and Python stops at 1,000."""
 PARAMETERS = 4 * 10**9
 """Of the whole network; 16 GB in float32."""
 VALUES = 2**28
@@ -82,6 +91,47 @@ def read_whole(file: Path, most: int) -> bytes:
     # A buffer of the size that is asked for is taken before the first byte is read: never ask for the limit itself.
     with file.open("rb") as opened:
         return opened.read(status.st_size)
+
+
+def read_json(file: Path) -> Any:
+    """What a JSON file of a model or encoder holds.
+
+    Raises:
+        ModelError: see `read_whole`.
+        ValueError: no JSON, nested deeper than `NESTING`, or text that is none: half a character.
+        OSError: it cannot be read.
+    """
+    return parse_json(read_whole(file, CONFIG_BYTES))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: see `read_json`.
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"nested deeper than {NESTING}") from None
+    level = [found]
+    for _ in range(NESTING):
+        level = [item for value in level for item in _items(value)]
+    if level:
+        raise ValueError(f"nested deeper than {NESTING}")
+    json.dumps(found, ensure_ascii=False).encode()
+    return found
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def weight_bytes(config: "ModelConfig") -> int:
+    """How large a weight file of this model may be."""
+    return min(WEIGHT_BYTES, HEADER_BYTES + BYTES_A_PARAMETER * parameters(config))
 
 
 def parameters(config: "ModelConfig") -> int:

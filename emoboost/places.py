@@ -78,13 +78,18 @@ def without_query(location: str) -> str:
     return location.partition("?")[0] if scheme and scheme[1].lower() in WEB else location
 
 
+def lies_in(path: str, folder: str) -> bool:
+    """Whether a path leads, links resolved, to a folder or what is below it."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def refuse_outside(path: str, root: str | None) -> None:
     """Refuse a path that leads, links resolved, to a place outside of a folder.
 
     Raises:
         NotAllowedError: it does.
     """
-    if root is not None and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+    if root is not None and not lies_in(path, root):
         raise NotAllowedError(f"it lies outside of --root {root}")
 
 

@@ -2,6 +2,12 @@
 
 import re
 
+from emoboost.redaction import redacted
+
+VALUE_SHOWN = 80
+VALUE_READ = 10_000
+"""Characters of a value in which secrets are looked for before it is cut."""
+
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters: colours, titles, a cleared screen, an end of the line
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
@@ -27,6 +33,16 @@ def printable_lines(text: str) -> str:
     '# Card\n\\x1b]0;title\\x07'
     """
     return _UNSAFE.sub(lambda found: found[0] if found[0] in "\n\t" else _escape(found[0]), text)
+
+
+def shown(value: object) -> str:
+    """A value or name as a message has it: quoted, without secrets, and no longer than a line.
+
+    >>> shown("label"), len(shown("x" * 1_000_000))
+    ("'label'", 80)
+    """
+    text = redacted(repr(value)[:VALUE_READ])
+    return text if len(text) <= VALUE_SHOWN else text[: VALUE_SHOWN - 1] + "…"
 
 
 def _escape(letter: str) -> str:

@@ -24,23 +24,25 @@ from emoboost.errors import ModelError
 
 DEFAULT = ModelConfig(name="x", classes=("anger", "neutral"))
 
-positive = st.integers(1, 4_096)
 numbers = st.floats(0.01, 100, allow_nan=False)
 texts = st.text(max_size=8)
+shares = st.floats(0, 1)
+divisors = st.sampled_from([number for number in range(1, 301) if 300 % number == 0])
+names = texts.filter(str.strip)
 configs = st.builds(
     ModelConfig,
     name=texts,
-    classes=st.lists(texts, min_size=1, max_size=4).map(tuple),
-    segment=st.builds(SegmentConfig, tail=st.sampled_from(["pad", "align"]), preemphasis=numbers),
-    mfcc=st.builds(MfccConfig, n_mfcc=positive, top_db=numbers, l2_normalise=st.booleans()),
+    classes=st.lists(names, min_size=1, max_size=4, unique=True).map(tuple),
+    segment=st.builds(SegmentConfig, tail=st.sampled_from(["pad", "align"]), preemphasis=shares),
+    mfcc=st.builds(MfccConfig, n_mfcc=st.integers(1, 128), top_db=numbers, l2_normalise=st.booleans()),
     backbone=st.builds(
         BackboneConfig,
         source=texts,
         revision=st.none() | texts,
         layers=st.lists(st.integers(1, 6), min_size=1, max_size=4).map(tuple),
-        width=positive,
+        width=st.integers(1, 512).map(lambda eighth: 8 * eighth),
     ),
-    mfcc_branch=st.none() | st.builds(MfccBranchConfig, frame_pool=positive, lstm_dropout=numbers),
+    mfcc_branch=st.none() | st.builds(MfccBranchConfig, frame_pool=divisors, lstm_dropout=shares),
     spectrogram_branch=st.none() | st.builds(SpectrogramBranchConfig, standardise=st.booleans()),
     enhancement=st.builds(EnhancementConfig, form=st.sampled_from(["paper", "mean_start"]), relu=st.booleans()),
     temperature=numbers,
@@ -154,7 +156,7 @@ class TestInputOfTheEncoder:
         num_buckets=320,
         max_bucket_distance=800,
     )
-    WAVLM = dataclasses.replace(DEFAULT, backbone=BackboneConfig(family="wavlm", waveform=WAVEFORM))
+    WAVLM = dataclasses.replace(DEFAULT, backbone=BackboneConfig(family="wavlm", frames=4_799, waveform=WAVEFORM))
 
     def test_only_what_it_reads_is_written(self) -> None:
         for config, reads, other in ((DEFAULT, "log_mel", "waveform"), (self.WAVLM, "waveform", "log_mel")):

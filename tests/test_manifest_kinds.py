@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from emoboost.access import Access
 from emoboost.errors import ManifestError
 from emoboost.manifest import open_manifest
 from emoboost.manifest.source import BATCH_ROWS
@@ -186,6 +187,32 @@ def test_links_are_followed_and_loops_entered_once(tmp_path):
     (tmp_path / "archive/linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "archive/loop").symlink_to(tmp_path / "archive")
     assert uris_of(tmp_path / "archive") == ["a.wav", "linked/b.wav"]
+
+
+def test_names_outside_of_the_root_are_not_listed(tmp_path, monkeypatch):
+    touch(tmp_path, "archive/in/a.wav", "archive/b.wav", "elsewhere/secret.wav", "elsewhere/deep/secret2.wav")
+    for link, target in (("linked", "elsewhere"), ("in/up", "elsewhere/deep"), ("inside", "archive/in"), ("l", "")):
+        (tmp_path / "archive" / link).symlink_to(tmp_path / target)
+    (tmp_path / "archive/c.wav").symlink_to(tmp_path / "elsewhere/secret.wav")
+    access = Access(root=str(tmp_path / "archive"))
+    inside = ["b.wav", "c.wav", "in/a.wav", "inside/a.wav"]
+    assert [uri for uri in uris_of(tmp_path / "archive", access=access) if not uri.startswith("l/")] == inside
+    monkeypatch.chdir(tmp_path)
+    for pattern in ("archive/**/*.wav", "**/*.wav", "file://" + str(tmp_path / "archive/**/*.wav")):
+        listed = uris_of(pattern, access=access)
+        assert listed
+        assert not [uri for uri in listed if "secret" in uri or "elsewhere" in uri]
+    assert open_manifest("archive", access=access).source.digest() != open_manifest("archive").source.digest()
+
+
+@pytest.mark.parametrize("manifest", ["elsewhere", "elsewhere/*.wav", "archive/linked", "archive/linked/*", "arch/*"])
+def test_a_listing_outside_of_the_root_is_refused(tmp_path, monkeypatch, manifest):
+    touch(tmp_path, "archive/a.wav", "elsewhere/secret.wav", "arch/secret.wav")
+    (tmp_path / "archive/linked").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ManifestError, match=r": lies outside of --root .*archive; give a folder in it") as caught:
+        uris_of(manifest, access=Access(root=str(tmp_path / "archive")))
+    assert "secret" not in str(caught.value)
 
 
 def test_links_in_a_circle_are_files(tmp_path):

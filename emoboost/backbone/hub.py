@@ -1,13 +1,12 @@
 """Where an encoder's files lie: in a folder, or in the Hugging Face hub's cache after a download."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emoboost.errors import ModelError
-from emoboost.limits import CONFIG_BYTES, read_whole
+from emoboost.limits import read_json
 from emoboost.user_path import user_path
 
 CONFIG, PREPARATION, WEIGHTS = "config.json", "preprocessor_config.json", "model.safetensors"
@@ -39,7 +38,7 @@ class EncoderFolder:
         """
         file = self.path / name
         try:
-            found = json.loads(read_whole(file, CONFIG_BYTES))
+            found = read_json(file)
         except FileNotFoundError:
             fix = "give a folder in transformers' layout with safetensors"
             if name == PREPARATION:
@@ -48,7 +47,7 @@ class EncoderFolder:
                     "Wav2Vec2FeatureExtractor(do_normalize=...).save_pretrained, as the encoder was trained"
                 )
             raise ModelError(f"{self._where}: {name} is missing; {fix}") from None
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise ModelError(f"{file}: not JSON ({error}); copy the folder again") from None
         if not isinstance(found, dict):
             raise ModelError(f"{file}: not a JSON object; copy the folder again")

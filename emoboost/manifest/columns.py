@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from emoboost.errors import ManifestError
-from emoboost.manifest.problems import SHOWN, shown
+from emoboost.manifest.problems import SHOWN
+from emoboost.printable import shown
 
 PATH_COLUMNS = ("path", "uri", "file", "audio_filepath", "file_name")
 START_COLUMNS = ("start", "offset")

@@ -13,7 +13,7 @@ import pyarrow as pa
 from emoboost.errors import ManifestError
 from emoboost.manifest.problems import Problem
 from emoboost.manifest.source import BATCH_ROWS, Place, Rows, Source, is_utf8, resolve_place
-from emoboost.manifest.walk import walk
+from emoboost.manifest.walk import may_be_entered, walk
 from emoboost.places import is_url
 from emoboost.redaction import holds_secret
 
@@ -30,11 +30,12 @@ def folder_source(place: Place) -> Source:
     """Every audio file below a folder; uris are relative to it.
 
     Raises:
-        ManifestError: its URL holds a password or signature.
+        ManifestError: its URL holds a password or signature, or it lies outside of `--root`.
     """
+    within = _confined(place, place.path)
 
     def uris() -> Iterator[str]:
-        return walk(place.store, place.path, suffixes=AUDIO_SUFFIXES)
+        return walk(place.store, place.path, suffixes=AUDIO_SUFFIXES, within=within)
 
     base = place.given.rstrip("/") if is_url(place.given) else place.path
     empty = f"no audio file in it or below; looked for {' '.join(AUDIO_SUFFIXES)}"
@@ -45,22 +46,35 @@ def glob_source(place: Place) -> Source:
     """Every file that matches a pattern, `**` being any number of folders; uris begin as the pattern does.
 
     Raises:
-        ManifestError: the folder before the first wildcard does not exist, or the URL holds a password or signature.
+        ManifestError: the folder before the first wildcard does not exist or lies outside of `--root`, or the URL holds
+            a password or signature.
     """
     given = place.given if is_url(place.given) else os.path.expanduser(place.given)  # noqa: PTH111 - keeps `./`
     parts = given.split("/")
     first = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     fixed, pattern = parts[:first], [part for part in parts[first:] if part not in ("", ".")]
     store, root = resolve_place("/".join([*fixed, ""]) or ".", place.access)
+    within = _confined(place, root)
     with place.explained():
         if not store.isdir(root):
             raise ManifestError(f"{place.given}: no such folder: {root}")
 
     def uris() -> Iterator[str]:
-        return ("/".join([*fixed, path]) for path in walk(store, root, pattern))
+        return ("/".join([*fixed, path]) for path in walk(store, root, pattern, within=within))
 
     base = "/".join(fixed) if is_url(given) else str(Path.cwd())
     return _listing(place, base, uris, "no file matches; put the pattern in quotes and check the folder's name")
+
+
+def _confined(place: Place, folder: str) -> str | None:
+    """The folder of this machine that files must lie in, None for anywhere; a listing that begins elsewhere is refused.
+
+    Links of a folder may lead anywhere, and the names of what lies there would come into the output.
+    """
+    within = place.access.root if place.store.is_local else None
+    if not may_be_entered(folder, within):
+        raise ManifestError(f"{place.given}: lies outside of --root {within}; give a folder in it, or another --root")
+    return within
 
 
 def _listing(place: Place, base: str, uris: Callable[[], Iterator[str]], empty: str) -> Source:

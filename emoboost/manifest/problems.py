@@ -4,22 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from emoboost.errors import ManifestError
-from emoboost.redaction import redacted
+from emoboost.printable import shown
 
 SHOWN = 20
-VALUE_SHOWN = 80
-VALUE_READ = 10_000
-"""Characters of a value in which secrets are looked for before it is cut."""
-
-
-def shown(value: object) -> str:
-    """A value or name as a message has it: quoted, without secrets, and no longer than a line.
-
-    >>> shown("label"), len(shown("x" * 1_000_000))
-    ("'label'", 80)
-    """
-    text = redacted(repr(value)[:VALUE_READ])
-    return text if len(text) <= VALUE_SHOWN else text[: VALUE_SHOWN - 1] + "…"
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,18 @@ from fnmatch import fnmatchcase
 from typing import Self
 
 from emoboost.patient_store import PatientStore
+from emoboost.places import lies_in
 
 ANY_DEPTH = "**"
 
 
 def walk(
-    store: PatientStore, root: str, pattern: Sequence[str] = (ANY_DEPTH,), *, suffixes: Sequence[str] = ()
+    store: PatientStore,
+    root: str,
+    pattern: Sequence[str] = (ANY_DEPTH,),
+    *,
+    suffixes: Sequence[str] = (),
+    within: str | None = None,
 ) -> Iterator[str]:
     """Paths of files relative to `root`, sorted as plain text.
 
@@ -25,6 +31,8 @@ def walk(
         root: folder to start from, in the file system's own terms.
         pattern: one shell pattern per level below `root`; `**` is any number of levels.
         suffixes: lower-case endings to keep; all when empty.
+        within: folder of this machine; names in folders that do not lie in it, links resolved, are never told, and
+            such folders are only entered on the way to it. None is anywhere.
 
     Raises:
         OSError: a folder cannot be listed.
@@ -32,7 +40,7 @@ def walk(
     """
 
     # A stack of folders that are being read and not a recursion, which ends at a depth that file systems exceed.
-    folders = [_Folder.open(store, root, ())]
+    folders = [_Folder.open(store, root, (), within)]
     while folders:
         folder = folders[-1]
         name, is_folder = next(folder.entries, ("", False))
@@ -40,12 +48,21 @@ def walk(
         if not name:
             folders.pop()
         elif not is_folder:
-            if _matches(path, pattern) and (not suffixes or name.lower().endswith(tuple(suffixes))):
+            if (
+                folder.may_be_told
+                and _matches(path, pattern)
+                and (not suffixes or name.lower().endswith(tuple(suffixes)))
+            ):
                 yield "/".join(path)
-        elif _matches(path, pattern, partly=True):
-            entered = _Folder.open(store, root, path)
+        elif _matches(path, pattern, partly=True) and may_be_entered("/".join([root, *path]), within):
+            entered = _Folder.open(store, root, path, within)
             if entered.identity not in (each.identity for each in folders):
                 folders.append(entered)
+
+
+def may_be_entered(folder: str, within: str | None) -> bool:
+    """Whether a folder lies in another one, or on the way to it."""
+    return within is None or lies_in(folder, within) or lies_in(within, folder)
 
 
 @dataclass(frozen=True)
@@ -58,11 +75,14 @@ class _Folder:
     """The same however the folder was reached."""
     entries: Iterator[tuple[str, bool]]
     """What is still to come."""
+    may_be_told: bool
+    """Whether the names of its files may be."""
 
     @classmethod
-    def open(cls, store: PatientStore, root: str, parents: tuple[str, ...]) -> Self:
+    def open(cls, store: PatientStore, root: str, parents: tuple[str, ...], within: str | None) -> Self:
         path = "/".join([root.rstrip("/"), *parents]) or "/"
-        return cls(parents, _identity(store, path), iter(_entries(store, path)))
+        told = within is None or lies_in(path, within)
+        return cls(parents, _identity(store, path), iter(_entries(store, path)), told)
 
 
 def _entries(store: PatientStore, folder: str) -> list[tuple[str, bool]]:
