@@ -6,6 +6,7 @@ OUTPUT/_plan/<first 8 of plan hash>-shards-*.parquet         its tables, one row
 OUTPUT/_history/<part>-<first 12 of its SHA-256>.parquet     parts that were replaced, or were found damaged
 OUTPUT/_kept/<part>.parquet                                  rows of a new output that need not be computed again
 OUTPUT/_runners/  _tmp/  _logs/                              who is at work, temporaries of this file system, logs
+OUTPUT/_STOPPED.json                                         why a job stopped by itself, until it is complete
 OUTPUT/_SUCCESS.json                                         written last, with totals checked against the plan
 """
 
@@ -32,6 +33,7 @@ from emoboost.shards import shard_files
 from emoboost.storage import Folder
 
 LABELS, PLAN, HISTORY, KEPT, LOGS, SUCCESS = "labels", "_plan", "_history", "_kept", "_logs", "_SUCCESS.json"
+STOPPED = "_STOPPED.json"
 METADATA_PREFIX = "emoboost."
 
 
@@ -246,6 +248,7 @@ class Ledger:
             EmoboostError: it cannot be written.
         """
         with _writable(self.folder, EmoboostError):
+            self.folder.remove(STOPPED)
             self.folder.replace(SUCCESS, (json.dumps(totals, indent=2) + "\n").encode())
 
     def withdraw_success(self) -> None:
@@ -256,6 +259,15 @@ class Ledger:
         """
         with _writable(self.folder, EmoboostError):
             self.folder.remove(SUCCESS)
+
+    def note_stop(self, why: str) -> None:
+        """Remember that a job stopped because most of its recordings could not be read."""
+        with contextlib.suppress(Exception):  # advice, as `runners` is
+            self.folder.replace(STOPPED, (json.dumps({"why": why}) + "\n").encode())
+
+    def was_stopped(self) -> bool:
+        """Whether `note_stop` was called since the output was last complete."""
+        return self.folder.exists(STOPPED)
 
     def _kept_name(self, shard: int) -> str:
         return self.part_name(shard).replace(LABELS, KEPT, 1)

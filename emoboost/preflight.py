@@ -1,12 +1,13 @@
 """A look at a few recordings before any work starts, so that a wrong set-up fails at once and not a million times."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from emoboost.access import Access
 from emoboost.audio import correlation_of_channels, probe, resolve
-from emoboost.errors import FIXES, AudioError, ManifestError, UsageError
+from emoboost.errors import FIXES, AudioError, AudioErrorType, ManifestError, UsageError
 from emoboost.printable import printable
 from emoboost.utterance import Utterance
 
@@ -28,17 +29,27 @@ def spread(count: int, of: int = LOOKED_AT) -> list[int]:
     return [round(i * (count - 1) / (of - 1)) for i in range(of)]
 
 
-def check_recordings(utterances: Sequence[Utterance], base: str, access: Access, *, channel_chosen: bool) -> None:
+def check_recordings(
+    utterances: Sequence[Utterance],
+    base: str,
+    access: Access,
+    fatal: Collection[AudioErrorType] = frozenset(AudioErrorType),
+    share: float = 1.0,
+    *,
+    channel_chosen: bool,
+) -> None:
     """Open the recordings of these utterances.
 
     Args:
         utterances: a few, spread over the manifest.
         base: folder or URL that relative uris start from.
         access: how recordings may be reached.
+        fatal: errors that most must not have.
+        share: of the utterances, in (0, 1], that one such error is too many for.
         channel_chosen: the user named a channel, or asked for the mean of all.
 
     Raises:
-        ManifestError: none can be opened, all for the same reason.
+        ManifestError: too many cannot be opened for one reason, which is fatal.
         UsageError: a recording has two channels that are nearly uncorrelated, and no channel was named.
         StorageStop: the store of a recording cannot be used.
     """
@@ -56,12 +67,16 @@ def check_recordings(utterances: Sequence[Utterance], base: str, access: Access,
     # All at once: a store that answers late makes them wait for it together.
     with ThreadPoolExecutor(LOOKED_AT) as threads:
         failures = [failure for failure in threads.map(failure_of, utterances) if failure is not None]
-    if failures and len(failures) == len(utterances) and len({error.type for error in failures}) == 1:
-        first, fix = failures[0], FIXES[failures[0].type]
+    counts = Counter(failure.type for failure in failures if failure.type in fatal)
+    kind, count = next(iter(counts.most_common(1)), (None, 0))
+    if kind is not None and count >= share * len(utterances):
+        first, fix = next(failure for failure in failures if failure.type is kind), FIXES[kind]
         found = printable(first.message)
         message = found if fix in found else f"{found}\n{fix}"
+        which = "none" if count == len(utterances) else f"only {len(utterances) - count}"
         raise ManifestError(
-            f"none of the {len(failures)} recordings that were tried can be opened; the first: {message}"
+            f"{which} of the {len(utterances)} recordings that were tried can be opened; the first: {message}"
+            + ("\nThe job was stopped for this; --stop-at 1 goes on all the same" if share < 1 else "")
         )
 
 

@@ -13,6 +13,7 @@ from emoboost.access import Access
 from emoboost.attempts import Attempts
 from emoboost.config import ModelConfig
 from emoboost.errors import FIXES, AudioErrorType, EmoboostError
+from emoboost.ledger import Ledger
 from emoboost.runners import Runner, new_id, others_alive, shared
 from emoboost.storm import Storm
 from emoboost.task import Task
@@ -110,7 +111,7 @@ def _one_pass(
         with progress(*job.task.size(shards)) as shown, cluster.loss_noticed() as moved:
             for row in _rows(prepare, network, layout, care=care):
                 moved()
-                _take(row, job.task.ledger.folder.display, done, runner, storm, shown)
+                _take(row, job.task.ledger, done, runner, storm, shown)
     finally:
         attempts.forget()
 
@@ -121,7 +122,7 @@ def _rows(prepare: PrepareWork, network: NetworkWork, layout: Layout, *, care: b
     return stream(len(prepare.shards), prepare_shard, prepare, LabelShards, network, layout)
 
 
-def _take(row: dict[str, Any], output: str, done: Done, runner: Runner, storm: Storm, shown: Progress) -> None:
+def _take(row: dict[str, Any], ledger: Ledger, done: Done, runner: Runner, storm: Storm, shown: Progress) -> None:
     """Note what became of one shard."""
     excuse, shard = row[EXCUSE], row[SHARD]
     if excuse == Excuse.STOP:
@@ -137,10 +138,12 @@ def _take(row: dict[str, Any], output: str, done: Done, runner: Runner, storm: S
     runner.utterances, runner.seconds, runner.errors = shown.utterances, shown.seconds, shown.errors
     if (found := storm.add(errors)) is not None:
         error, count, among = found
+        why = f"{count} of {among} utterances in a row cannot be read: {error.value}; {FIXES[error]}."
+        ledger.note_stop(why)
+        retry = f"emoboost-batch retry {ledger.folder.display} --errors --type {error.value}"
         raise EmoboostError(
-            f"{count} of {among} utterances in a row cannot be read: {error.value}; {FIXES[error]}.\n"
-            "The job stops rather than fill the output with error rows (--stop-at 1 goes on). When it is mended, give "
-            f"the same command again, and then: emoboost-batch retry {output} --errors --type {error.value}"
+            f"{why}\nIt stops rather than fill the output with error rows (--stop-at 1 goes on). When it is mended "
+            f"give the same command again, and then: {retry}"
         )
 
 

@@ -2,26 +2,30 @@
 
 import dataclasses
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from cluster.connect import refuse_unreachable
 from emoboost.audio import resolve
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.child import Child, ChildEndedError
-from emoboost.errors import UsageError
+from emoboost.errors import AudioErrorType, UsageError
 from emoboost.isolation import HEADER_SECONDS, durations, seconds_for
 from emoboost.ledger import Ledger, refuse_other_plan
 from emoboost.manifest.kinds import open_source
-from emoboost.manifest.problems import VALUE_SHOWN
 from emoboost.manifest.rows import LAST_CHANNEL
 from emoboost.places import without_query
 from emoboost.plan import Plan, make_plan, read_shard, utterances_of
 from emoboost.preflight import check_recordings, spread
+from emoboost.printable import VALUE_SHOWN
 from emoboost.redaction import redacted
 from emoboost.reuse import refuse_unfit
 from emoboost.schema import is_reserved
 from emoboost.storage import Folder
+from emoboost.storm import STORAGE_ERRORS
 from emoboost.temporary import temporary_folder
 from emoboost.utterance import Utterance
 from jobs.console import say
@@ -40,14 +44,32 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
     """
     folder = output_folder(options)
     rows = row_options(options, model)
-    ledger = Ledger.open(folder)
+    found = ledger = Ledger.open(folder)
     if ledger is None:
         with temporary_folder() as planned:
             ledger = Ledger.create(folder, plan_locally(options, rows, planned), planned)
     source = open_source(options.manifest, options.access)
     refuse_other_plan(ledger, source.digest(), rows, command_with_output(another(output_of(options))))
     # The manifest and its recordings may have moved since they were planned.
-    return dataclasses.replace(ledger, plan=dataclasses.replace(ledger.plan, base=source.base))
+    ledger = dataclasses.replace(ledger, plan=dataclasses.replace(ledger.plan, base=source.base))
+    if found is not None:
+        refuse_lost_recordings(options, ledger)
+    return ledger
+
+
+def refuse_lost_recordings(options: "AnnotateOptions", ledger: Ledger) -> None:
+    """Look at a few utterances of a job that was stopped because most of its recordings could not be read.
+
+    Otherwise whoever starts it again and again fills its output with error rows.
+
+    Raises:
+        ManifestError: most of them cannot be opened, for one reason, which is the storage's.
+        StorageStop: the store of the recordings cannot be used.
+    """
+    missing = ledger.missing()
+    if options.stop_at < 1 and missing and ledger.was_stopped():
+        few = a_few([missing[place] for place in spread(len(missing))], ledger.shard_table)
+        look_at(few, ledger.plan.base, options, STORAGE_ERRORS, options.stop_at)
 
 
 def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: Path) -> Plan:
@@ -71,16 +93,31 @@ def plan_locally(options: "AnnotateOptions", rows: dict[str, object], planned: P
             progress=lambda utterances: told(f"planning: {utterances:,} utterances read"),
             access=access,
         )
-    few = a_few(plan, planned)
-    limit = seconds_for((resolve(utterance.uri, plan.base) for utterance in few), seconds, access)
-    with Child(limit) as child:
+
+    def read(shard: int) -> pa.Table:
+        return read_shard(plan, lambda name: (planned / name).open("rb"), shard)
+
+    look_at(a_few(spread(plan.shards), read), plan.base, options)
+    return plan
+
+
+def look_at(
+    few: Sequence[Utterance],
+    base: str,
+    options: "AnnotateOptions",
+    fatal: frozenset[AudioErrorType] = frozenset(AudioErrorType),
+    share: float = 1.0,
+) -> None:
+    """`check_recordings` in a process of its own: a recording that ends it will become an error row."""
+    access = options.access
+    seconds = min(HEADER_SECONDS, access.max_decode_seconds)
+    with Child(seconds_for((resolve(utterance.uri, base) for utterance in few), seconds, access)) as child:
         try:
-            child.ask(check_recordings, few, plan.base, access, channel_chosen=options.channel is not None)
+            chosen = options.channel is not None
+            child.ask(check_recordings, few, base, access, fatal, share, channel_chosen=chosen)
         except (ChildEndedError, MemoryError) as error:
-            # A recording that ends even the child will become an error row.
             found = error.found if isinstance(error, ChildEndedError) else "it takes more memory than there is"
             say(f"note: {len(few)} recordings were looked at before the start, without a result: {found}")
-    return plan
 
 
 def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
@@ -193,11 +230,10 @@ def parse_channel(text: str | None) -> int | None:
     return number
 
 
-def a_few(plan: Plan, planned: Path) -> list[Utterance]:
-    """Utterances spread over the plan."""
-    shards = [read_shard(plan, lambda name: (planned / name).open("rb"), shard) for shard in spread(plan.shards)]
-    utterances = [utterance for shard in shards for utterance in utterances_of(shard)]
-    return [utterances[i] for i in spread(len(utterances))]
+def a_few(shards: Iterable[int], read: Callable[[int], pa.Table]) -> list[Utterance]:
+    """Utterances spread over these shards."""
+    utterances = [utterance for shard in shards for utterance in utterances_of(read(shard))]
+    return [utterances[place] for place in spread(len(utterances))]
 
 
 def command_with_output(output: str) -> list[str]:

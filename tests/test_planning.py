@@ -199,7 +199,8 @@ class TestPlanning:
         plan = plan_locally(
             options(manifest=str(tmp_path / "m.csv")), row_options(options(), tiny_model), tmp_path / "p"
         )
-        found = [utterance.uri for utterance in a_few(plan, tmp_path / "p")]
+        ledger = Ledger.create(Folder.at(tmp_path / "out"), plan, tmp_path / "p")
+        found = [utterance.uri for utterance in a_few(range(plan.shards), ledger.shard_table)]
         assert len(found) == 20
         assert found[0].endswith("03a01Wa.flac")
         assert found[-1] == "899.wav"

@@ -136,7 +136,8 @@ def test_a_disk_that_is_full(clips: list[Path], tiny_model: ModelFolder) -> None
 def test_an_export_replaces_no_device(clips: list[Path], tiny_model: ModelFolder, tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text(f"path\n{clips[0]}\n")
     annotated(tmp_path / "m.csv", tmp_path / "out", tiny_model)
-    for place, message in (("/dev/full", "is no file"), (str(tmp_path), "is a folder")):
+    os.mkfifo(tmp_path / "pipe")
+    for place, message in ((str(tmp_path / "pipe"), "is a folder or a device"), (str(tmp_path), "is a folder")):
         result = CliRunner().invoke(app, ["export", str(tmp_path / "out"), "--to", "csv", "-d", place])
         assert result.exit_code == 2
         assert f"{place}: {message}" in result.stderr

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 from emoboost.carried import rows_at, unknown_time_zone
 from emoboost.errors import ManifestError
 from emoboost.manifest.column_types import is_text_type
-from emoboost.manifest.problems import Problem, shown
+from emoboost.manifest.problems import Problem
 from emoboost.manifest.source import BATCH_ROWS, CHUNK_BYTES, Place, Rows, Source
+from emoboost.printable import shown
 
 NOT_UTF8 = "is not UTF-8; write the column as UTF-8 text"
 

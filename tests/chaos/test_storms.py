@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chaos.world import CLIPS, Host, rows_of
 from emoboost.checkpoint import ModelFolder
-from emoboost.ledger import LABELS, SUCCESS
+from emoboost.ledger import LABELS, STOPPED, SUCCESS
 from emoboost.storm import FIRST
 
 UTTERANCES = 600
@@ -31,11 +31,18 @@ def test_a_lost_mount(tiny_model: ModelFolder, tmp_path: Path) -> None:
         assert not (output / SUCCESS).exists()
         seen = len(rows_of(output))
         assert FIRST <= seen < UTTERANCES, "it stops early"
+        # Started again and again it does not fill the output either.
+        _, again = host.run(output, stop_at=0.5)
+        assert again is not None
+        assert "of the 20 recordings that were tried can be opened; the first: " in again["error"], again["error"]
+        assert "--stop-at 1 goes on" in again["error"]
+        assert len(rows_of(output)) == seen
         (tmp_path / "mount").mkdir()
         shutil.copy(CLIPS[9], tmp_path / "mount/b.flac")
         _, mended = host.run(output, stop_at=0.5)
         assert mended is not None
         assert mended["complete"], mended["error"]
+        assert not (output / STOPPED).exists()
     rows = rows_of(output)
     assert len(rows) == UTTERANCES
     assert rows["status"].to_pylist().count("error") == sum(number % 3 > 0 for number in range(seen))
