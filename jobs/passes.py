@@ -1,5 +1,6 @@
 """Passes over the shards that are missing, until none is or no pass gets any further."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,6 @@ from emoboost.access import Access
 from emoboost.attempts import Attempts
 from emoboost.config import ModelConfig
 from emoboost.errors import FIXES, AudioErrorType, EmoboostError
-from emoboost.ledger import Ledger
 from emoboost.runners import Runner, new_id, others_alive, shared
 from emoboost.storm import Storm
 from emoboost.task import Task
@@ -111,7 +111,7 @@ def _one_pass(
         with progress(*job.task.size(shards)) as shown, cluster.loss_noticed() as moved:
             for row in _rows(prepare, network, layout, care=care):
                 moved()
-                _take(row, job.task.ledger, done, runner, storm, shown)
+                _take(row, job, done, runner, storm, shown)
     finally:
         attempts.forget()
 
@@ -122,7 +122,7 @@ def _rows(prepare: PrepareWork, network: NetworkWork, layout: Layout, *, care: b
     return stream(len(prepare.shards), prepare_shard, prepare, LabelShards, network, layout)
 
 
-def _take(row: dict[str, Any], ledger: Ledger, done: Done, runner: Runner, storm: Storm, shown: Progress) -> None:
+def _take(row: dict[str, Any], job: Job, done: Done, runner: Runner, storm: Storm, shown: Progress) -> None:
     """Note what became of one shard."""
     excuse, shard = row[EXCUSE], row[SHARD]
     if excuse == Excuse.STOP:
@@ -139,12 +139,18 @@ def _take(row: dict[str, Any], ledger: Ledger, done: Done, runner: Runner, storm
     if (found := storm.add(errors)) is not None:
         error, count, among = found
         why = f"{count} of {among} utterances in a row cannot be read: {error.value}; {FIXES[error]}."
-        ledger.note_stop(why)
-        retry = f"emoboost-batch retry {ledger.folder.display} --errors --type {error.value}"
+        job.task.ledger.note_stop(why)
         raise EmoboostError(
             f"{why}\nIt stops rather than fill the output with error rows (--stop-at 1 goes on). When it is mended "
-            f"give the same command again, and then: {retry}"
+            f"give the same command again, and then: {_retry(job, error)}"
         )
+
+
+def _retry(job: Job, error: AudioErrorType) -> str:
+    """The command that tries such rows again."""
+    words = ["emoboost-batch", "retry", job.task.ledger.folder.display, "--errors", "--type", error.value]
+    words += [] if job.access.root is None else ["--root", job.access.root]
+    return shlex.join([*words, *(["--allow-http"] if job.access.http else [])])
 
 
 def _shards(count: int) -> str:
