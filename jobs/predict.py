@@ -86,7 +86,7 @@ def write_csv(predictions: Sequence[Prediction], model: EmotionModel, output: Pa
     from emoboost.schema import probability_column
 
     header = ["uri", "duration", "status", "error_type", "error_message", "label", "confidence"]
-    with output.open("w", newline="", encoding="utf-8") as file:
+    with output.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow([*header, *map(probability_column, model.classes)])
         for prediction in predictions:
