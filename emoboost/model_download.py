@@ -31,8 +31,10 @@ def download(url: str, access: Access, files: Sequence[str], check: Callable[[Pa
     """
     try:
         store, root = PatientStore.at(url, access.of_named)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
         raise ModelError(f"{url}: {error}; for s3:// run: pip install 'emoboost-batch[s3]'") from error
+    except Exception as error:
+        raise ModelError(f"{url}: there is no such store ({reason_of(error)}); give a folder or its URL") from error
     with _explained(url):
         entries = {str(entry["name"]).rsplit("/", 1)[-1]: entry for entry in store.ls(root)}
         found = [name for name in files if name in entries]
@@ -68,7 +70,7 @@ def download(url: str, access: Access, files: Sequence[str], check: Callable[[Pa
 def _explained(url: str) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the second: the store knows no such URL
         if trouble_of(error) is Trouble.MISSING:
             raise ModelError(f"{url}: no such model folder") from error
         raise ModelError(f"{url}: cannot be read ({reason_of(error)})") from error

@@ -139,7 +139,7 @@ class Folder:
 
     def exists(self, name: str = "") -> bool:
         """Whether this file, or the folder itself, is there."""
-        with self._usable() as store:
+        with self._usable() as store, self._understood():
             try:
                 store.info(self.path(name))
             except (FileNotFoundError, NotADirectoryError):
@@ -148,7 +148,7 @@ class Folder:
 
     def names(self, folder: str) -> list[str]:
         """The files directly in a subfolder, sorted; none when it does not exist."""
-        with self._usable() as store:
+        with self._usable() as store, self._understood():
             try:
                 found = store.ls(self.path(folder), detail=False)
             except (FileNotFoundError, NotADirectoryError):
@@ -225,6 +225,14 @@ class Folder:
             if self.is_local:
                 raise
             raise stop(self.display, error) from error
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Turn what a store says of a URL that cannot be one of its own into an error for people."""
+        try:
+            yield
+        except ValueError as error:
+            raise OutputError(f"{self.display}: is no place in its store ({reason_of(error)})") from error
 
     def _opened(self, store: PatientStore, path: str) -> IO[bytes]:
         return cast(IO[bytes], store.filesystem.open(path, "rb") if self.is_local else RangeFile(store, path))

@@ -40,6 +40,8 @@ def parse_storage_options(text: str | None) -> dict[str, object]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})") from None
+    except RecursionError:
+        raise UsageError(f'{name}: is JSON without end; give an object such as {{"anon": true}}') from None
     if not isinstance(given, dict):
         raise UsageError(f'{name}: must be a JSON object such as {{"anon": true}}')
     return given

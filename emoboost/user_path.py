@@ -18,10 +18,12 @@ def user_path(given: str | Path) -> Path:
 
     Raises:
         UsageError: it begins with `~name` and there is neither such a user nor such a file, or it is longer than the
-            name of a file can be.
+            name of a file can be, or no UTF-8.
     """
     # Not Path's: it raises for a file whose name begins with ~ and is no user's.
     text = os.path.expanduser(given)  # noqa: PTH111
+    if any("\ud800" <= character <= "\udfff" for character in str(text)):
+        raise UsageError(f"{os.fsencode(text)!r}: is not UTF-8; rename the folder or the file")
     try:
         os.lstat(text)
     except OSError as error:

@@ -1,6 +1,8 @@
 """The command line. Commands import what they need when they run, so that `--help` answers at once."""
 
+import io
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -629,4 +631,6 @@ def main() -> None:
     """The console script."""
     # Threads that spin while they wait cost a loaded machine up to six times the work; read when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as standard error: a file's name need not be UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     app()

@@ -2,6 +2,9 @@
 
 import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from typer.testing import CliRunner
 
 from emoboost.checkpoint import ModelFolder
 from emoboost.errors import UsageError
+from emoboost.store_options import parse_storage_options
 from emoboost.user_path import user_path
 from jobs.cli import app
 
@@ -21,6 +25,7 @@ LONG = "a" * 5_000
 TOO_LONG = r"aaa…: is longer than the name of a file can be"
 NO_STORES = ("nosuch://x", "zip://x")
 ON_OUTPUTS = (["status"], ["verify"], ["export", "--to", "csv"], ["retry", "--errors"])
+UTF8 = {**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": str(REPOSITORY)}
 
 Refused = Callable[[list[str]], str]
 
@@ -141,3 +146,34 @@ def test_an_export_replaces_no_device(clips: list[Path], tiny_model: ModelFolder
         result = CliRunner().invoke(app, ["export", str(tmp_path / "out"), "--to", "csv", "-d", place])
         assert result.exit_code == 2
         assert f"{place}: {message}" in result.stderr
+
+
+def test_names_that_are_not_utf8(refused: Refused, clips: list[Path], tiny_model: ModelFolder, tmp_path: Path) -> None:
+    """No output has one; what is said of a recording with one is still UTF-8."""
+    for words in (["annotate", EXAMPLE, "-o"], ["status"], ["predict", EXAMPLE, "-o"]):
+        assert r"b'o\xff': is not UTF-8; rename the folder or the file" in refused([*words, "o\udcff"])
+    shutil.copy(clips[0], tmp_path / "o\udcff.flac")
+    words = ["predict", "o\udcff.flac", "--model", str(tiny_model.path), "-o", "out.csv"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert r"o\udcff.flac" in (tmp_path / "out.csv").read_text(encoding="utf-8")
+    program = "from jobs.cli import main; main()"
+    command = [sys.executable, "-c", program, *words[:-2]]
+    shown = subprocess.run(command, check=False, capture_output=True, env=UTF8, timeout=120)
+    assert (shown.returncode, rb"o\udcff.flac: " in shown.stdout) == (0, True), shown.stderr
+
+
+@pytest.mark.parametrize("url", ["https://[", "zip://x", "nosuch://x"])
+def test_a_model_at_no_place(url: str, refused: Refused) -> None:
+    assert re.search(rf"^Error: {re.escape(url)}: ", refused(["model", "show", url]))
+
+
+def test_an_output_at_no_place(refused: Refused) -> None:
+    assert "https://[: is no place in its store (ValueError: Invalid IPv6" in refused(
+        ["annotate", EXAMPLE, "-o", "https://["]
+    )
+
+
+def test_options_nested_without_end(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="is JSON without end"):
+        parse_storage_options(f"@{tmp_path / 'deep.json'}")
