@@ -30,6 +30,8 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
             raise UsageError(f"{name} is empty; give a path, or leave an option out")
         if value is not None and not is_url(value):
             user_path(value)
+    if (options.output or "").startswith("memory://"):
+        raise UsageError(f"--output {options.output}: only one process has it; give a folder or a store that all reach")
     refuse_missing_root(options.access)
     if dry_run:
         facts = describe_plan(options)

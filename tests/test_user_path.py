@@ -177,3 +177,9 @@ def test_options_nested_without_end(tmp_path: Path) -> None:
     (tmp_path / "deep.json").write_text("[" * 100_000)
     with pytest.raises(UsageError, match="is JSON without end"):
         parse_storage_options(f"@{tmp_path / 'deep.json'}")
+
+
+def test_an_output_in_the_memory_of_one_process() -> None:
+    result = CliRunner().invoke(app, ["annotate", str(REPOSITORY / "examples/manifest.csv"), "-o", "memory://x"])
+    assert result.exit_code == 2
+    assert "--output memory://x: only one process has it" in result.stderr
