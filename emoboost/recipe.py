@@ -130,7 +130,7 @@ def _parse_recipe(file: Path) -> Recipe:
 
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{file}: not a recipe in YAML ({reason})") from error
     if not isinstance(values, dict):

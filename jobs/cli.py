@@ -20,6 +20,7 @@ LIMITS = Access()
 """The defaults of what a recording may hold."""
 MOST = 10**12
 """Utterances that a manifest may have."""
+MOST_SEED = 2**32 - 1
 
 app = typer.Typer(
     name="emoboost-batch",
@@ -514,7 +515,7 @@ def train(
         Path | None,
         typer.Option("--notes", help="Markdown list of further limits, for the model card.", callback=local_path),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the shipped model.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Seed of the shipped model.")] = 0,
     loso_seeds: Annotated[
         str,
         typer.Option("--loso-seeds", help="Seeds of the leave-one-speaker-out figures in the card; empty for none."),

@@ -6,6 +6,9 @@ from emoboost.encoder_source import EncoderSource
 from emoboost.errors import UsageError
 from emoboost.user_path import user_path
 
+MOST = 2**32 - 1
+"""The largest seed that every library takes."""
+
 
 def parse_seeds(text: str, option: str) -> tuple[int, ...]:
     """`0,1,2` -> (0, 1, 2); empty -> ().
@@ -46,6 +49,6 @@ def _numbers(text: str, option: str, example: str) -> tuple[int, ...]:
         numbers = tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
         numbers = (0, 0)
-    if len(set(numbers)) < len(numbers) or min(numbers, default=0) < 0:
+    if len(set(numbers)) < len(numbers) or min(numbers, default=0) < 0 or max(numbers, default=0) > MOST:
         raise UsageError(f"{option} {text}: give different whole numbers separated by commas, as in {example}")
     return numbers

@@ -24,6 +24,9 @@ NO_HOME = "~no-such-user/x"
 LONG = "a" * 5_000
 TOO_LONG = r"aaa…: is longer than the name of a file can be"
 NO_STORES = ("nosuch://x", "zip://x")
+TRAIN = ("train", EXAMPLE, "-o", "new", "--licence", "x", "--description", "x")
+DEEP = "here/deep.yaml"
+"""Lists in lists without end."""
 ON_OUTPUTS = (["status"], ["verify"], ["export", "--to", "csv"], ["retry", "--errors"])
 UTF8 = {**os.environ, "PYTHONUTF8": "1", "PYTHONPATH": str(REPOSITORY)}
 
@@ -57,13 +60,14 @@ def refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Refused:
     """The message of a command that is refused for its words, and writes nothing."""
     monkeypatch.chdir(tmp_path)
     Path("here").mkdir()
+    Path(DEEP).write_text("[" * 100_000)
     Path("locked.csv").touch(0o400)
 
     def run(words: list[str]) -> str:
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 2, result.output
         assert result.stdout == ""
-        assert sorted(tmp_path.rglob("*")) == [tmp_path / "here", tmp_path / "locked.csv"]
+        assert sorted(tmp_path.rglob("*")) == [tmp_path / "here", tmp_path / DEEP, tmp_path / "locked.csv"]
         return " ".join(result.stderr.split())
 
     return run
@@ -115,6 +119,10 @@ def test_the_home_of_nobody(words: list[str], refused: Refused) -> None:
             ["train", EXAMPLE, "-o", LONG, "--licence", "x", "--description", "x"],
             f"'--output' / '-o': a+{TOO_LONG[3:]}",
         ),
+        ([*TRAIN, "--seed", "9" * 30], "'--seed': "),
+        ([*TRAIN, "--loso-seeds", "9" * 30], "--loso-seeds 9+: give different whole numbers"),
+        ([*TRAIN, "--recipe", DEEP], r"deep\.yaml: not a recipe in YAML"),
+        ([*TRAIN, "--label-map", DEEP], r"deep\.yaml: not YAML"),
         (["evaluate", EXAMPLE, "-o", LONG], f"'--output' / '-o': a+{TOO_LONG[3:]}"),
         *((["annotate", EXAMPLE, "-o", url], f"{url}: there is no such store") for url in NO_STORES),
         *((["annotate", EXAMPLE, "--reuse", url], f"{url}: there is no such store") for url in NO_STORES),
