@@ -72,7 +72,7 @@ def test_a_store_that_cannot_be_used() -> None:
 
 
 def test_a_worker() -> None:
-    worker = Worker(FORGED, 7, FORGED, 1.0, 3, 2.0, 0, 9.0)
+    worker = Worker(FORGED, 7, FORGED, 1.0, False, 3, 2.0, 0, 9.0)
     assert worker_line(worker).startswith(f"  {FORGED_SHOWN}, process 7: at work since {FORGED_SHOWN}, last")
 
 
