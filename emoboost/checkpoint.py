@@ -147,6 +147,8 @@ def load_network(folder: ModelFolder) -> "MsEmoBoost":
                 f"{folder.path}: {printable(name)} is {tuple(tensor.shape)}, the config asks for "
                 f"{tuple(expected[name])}"
             )
+        if not tensor.isfinite().all():
+            raise ModelError(f"{folder.path}: {printable(name)} holds NaN or infinity; copy the model folder again")
     network = MsEmoBoost(folder.config)
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return network.eval()

@@ -225,6 +225,15 @@ class TestTensorsThatDoNotFit:
         with pytest.raises(ModelError, match=r"head\.classify\.bias is \(.*\), the config asks for \(4,\)"):
             load(folder)
 
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_no_numbers(self, folder: Path, value: float) -> None:
+        """It would call every row `ok` and give it no probability."""
+        tensors = load_file(folder / TRAINED)
+        tensors["classify.bias"][1] = value
+        write_consistently(folder, TRAINED, save(tensors))
+        with pytest.raises(ModelError, match=r"head\.classify\.bias holds NaN or infinity"):
+            load(folder)
+
     def test_an_ablation_does_not_accept_the_whole_model(self, folder: Path) -> None:
         change_config(folder, lambda values: values.update(mfcc_branch=None))
         with pytest.raises(ModelError, match=r"head\.enhance\.weight is \(150, 32\)|head\.mfcc\..* is not part"):
