@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from emoboost.errors import UsageError
 from emoboost.feature_cache import cache_use, clear_cache, default_cache
 from emoboost.printable import printable
 from jobs.console import tell
@@ -26,5 +27,7 @@ def info_command(cache: Path | None, *, as_json: bool) -> Exit:
 def clear_command(cache: Path | None) -> Exit:
     """Remove all of it."""
     root = cache or default_cache()
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"--cache {root}: is not a folder; name the folder of the cache")
     tell(f"{printable(root)}: {clear_cache(root) / 1e9:.2f} GB freed")
     return Exit.COMPLETE

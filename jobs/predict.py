@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from emoboost.errors import FIXES, AudioErrorType, EmoboostError
+from emoboost.errors import FIXES, AudioErrorType, EmoboostError, UsageError
 from emoboost.predict import EmotionModel, Prediction, load_model
 from emoboost.printable import printable
 from emoboost.user_path import refuse_unwritable
@@ -26,6 +26,8 @@ def predict_command(
     number = parse_channel(channel)
     if output is not None:
         refuse_unwritable(output)
+        if any(output.exists() and Path(file).exists() and output.samefile(file) for file in files):
+            raise UsageError(f"{output}: is one of the recordings; name another file")
     model = load_model(model_name)
     predictions = [model.predict(file, channel=number) for file in files]
     if output is not None:

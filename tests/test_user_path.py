@@ -191,3 +191,19 @@ def test_an_output_in_the_memory_of_one_process() -> None:
     result = CliRunner().invoke(app, ["annotate", str(REPOSITORY / "examples/manifest.csv"), "-o", "memory://x"])
     assert result.exit_code == 2
     assert "--output memory://x: only one process has it" in result.stderr
+
+
+def test_a_recording_is_not_written_over(clips: list[Path], tiny_model: ModelFolder, tmp_path: Path) -> None:
+    recording = Path(shutil.copy(clips[0], tmp_path / "a.flac"))
+    words = ["predict", str(recording), "--model", str(tiny_model.path), "-o", str(tmp_path / "." / "a.flac")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert "is one of the recordings" in result.stderr
+    assert recording.read_bytes() == clips[0].read_bytes()
+
+
+def test_a_cache_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    result = CliRunner().invoke(app, ["cache", "clear", "--cache", str(tmp_path / "notes.txt")])
+    assert result.exit_code == 2
+    assert (tmp_path / "notes.txt").read_text() == "x"
