@@ -18,8 +18,8 @@ from emoboost.checkpoint import ModelFolder
 from emoboost.predict import EmotionModel, load_model
 
 WITH_RAY = ("tests/pipeline/", "tests/chaos/test_poison", "tests/chaos/test_workers", "tests/chaos/test_nodes")
-HARDLY = ("tests/pipeline/test_commands",)
-"""Files that start Ray once, which another one beside it does not disturb."""
+BESIDE = ("tests/pipeline/test_commands", "tests/pipeline/test_evaluate", "tests/pipeline/test_train")
+"""Files whose few short runs of Ray another one does not disturb."""
 
 
 class OneWithRay(LoadScopeScheduling):
@@ -27,7 +27,7 @@ class OneWithRay(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0]
-        return "Ray" if file.startswith(WITH_RAY) and not file.startswith(HARDLY) else file
+        return "Ray" if file.startswith(WITH_RAY) and not file.startswith(BESIDE) else file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -342,7 +342,7 @@ def test_files_that_are_not_csv(tmp_path, content, message):
 def test_long_values_are_shortened(tmp_path):
     text = message_of(write(tmp_path, f"path,start\na.wav,{'x' * 1_000}\n"))
     assert "xxx…: is not a number" in text
-    assert len(text) < 400
+    assert len(text.replace(str(tmp_path), "")) < 300
 
 
 def test_only_the_rows_within_the_limit_are_checked(tmp_path):

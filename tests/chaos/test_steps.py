@@ -9,7 +9,7 @@ import pytest
 from chaos.world import Host, assert_readable, assert_same, fresh
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("every", [6, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_killed_at_every_step(host: Host, reference: pa.Table, tmp_path: Path, every: int) -> None:
     _, whole = host.run(tmp_path / "counted")
     assert whole is not None
