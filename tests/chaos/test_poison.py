@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pyarrow as pa
+from pipeline.labels import Heard, assert_labelled_alone
 from pipeline.shell import Shell
 
 from chaos.world import CLIPS, rows_of
@@ -31,23 +32,11 @@ def test_each_becomes_a_row(shell: Shell, small: EmotionModel, tmp_path: Path) -
     assert found(rows) == {
         f"{name}-{number}": error for number, (name, error) in enumerate(EXPECTED.items(), len(CLIPS))
     }
-    clean = shell.run(*words[:4], "--output", "clean", cwd=tmp_path)
-    assert clean.code == 0, clean.stderr
-    assert_equal_but(rows, rows_of(tmp_path / "clean"), set(found(rows)))
+    good = [row for row in rows.to_pylist() if row["status"] == "ok"]
+    # As if alone; segments had other neighbours, which matters no more than rounding does.
+    assert_labelled_alone(good, [Heard(Path(row["uri"])) for row in good], small)
 
 
 def found(rows: pa.Table) -> dict[str, str]:
     """Ids of error rows and their errors."""
     return {row["utterance_id"]: row["error_type"] for row in rows.to_pylist() if row["status"] == "error"}
-
-
-def assert_equal_but(rows: pa.Table, clean: pa.Table, poisoned: set[str]) -> None:
-    """Every other row is as it is without poison; probabilities within rounding, as segments had other neighbours."""
-    for row, other in zip(rows.to_pylist(), clean.to_pylist(), strict=True):
-        if row["utterance_id"] not in poisoned:
-            assert {name for name in row if row[name] != other[name] and not close(row[name], other[name])} == set()
-
-
-def close(one: object, other: object) -> bool:
-    """Whether two probabilities are the same within rounding."""
-    return isinstance(one, float) and isinstance(other, float) and abs(one - other) <= 1e-5

@@ -10,7 +10,7 @@ from chaos.kills import Killer
 from chaos.world import Host, assert_same, rows_of, write_manifest
 from emoboost.checkpoint import ModelFolder
 
-UTTERANCES = 300
+UTTERANCES = 240
 
 
 @pytest.fixture(scope="module")

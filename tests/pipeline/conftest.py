@@ -157,9 +157,9 @@ def terminated(shell: Shell, small: EmotionModel, tmp_path_factory: pytest.TempP
         with paused(run.process.pid):
             names, ports = [name_of(process) for process in run.tree], listening(run.tree)
             tokens = {"none": None, "wrong": "0" * 64, "right": token_of(run.tree)}
-            modes = [stat.filemode(path.stat().st_mode) for path in own.glob("emoboost*")]
+            modes = [stat.filemode(path.stat().st_mode) for path in own.glob("emoboost*") if path.is_dir()]
             drivers = second_drivers(shell, gcs_address(run.tree), tokens)
         run.process.send_signal(signal.SIGTERM)
         code, seconds = run.end()
-        folders = [path.name for path in own.glob("emoboost*")]
+        folders = [path.name for path in own.glob("emoboost*") if path.is_dir()]
         yield Terminated(run, manifest, names, ports, drivers, code, seconds, run.left(), folders, modes)

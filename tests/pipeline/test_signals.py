@@ -41,7 +41,7 @@ def test_leaves_no_temporary_folder(terminated: Terminated) -> None:
 
 def test_ctrl_c_then_the_same_command_completes(shell: Shell, small: EmotionModel, tmp_path: Path) -> None:
     """A terminal sends SIGINT to the whole process group: to Ray's processes, too."""
-    many_utterances(tmp_path, 16)
+    many_utterances(tmp_path, 12)
     words = ["annotate", "many.csv", "--model", str(small.folder.path)]
     output = tmp_path / "many.emotions"
     with started(shell, words, tmp_path) as run:
@@ -56,7 +56,7 @@ def test_ctrl_c_then_the_same_command_completes(shell: Shell, small: EmotionMode
     after = {part.name: (part.stat().st_ino, part.stat().st_mtime_ns) for part in parts(output)}
     assert before.items() < after.items(), "finished parts were left as they are"
     rows = rows_of(output)
-    assert [row["utterance_id"] for row in rows] == [f"{clip.stem}-{n:03d}" for n in range(16) for clip in LIBRISPEECH]
+    assert [row["utterance_id"] for row in rows] == [f"{clip.stem}-{n:03d}" for n in range(12) for clip in LIBRISPEECH]
     assert_labelled_alone(rows[:8], [Heard(clip) for clip in LIBRISPEECH], small)
     assert_labelled_alone(rows[-8:], [Heard(clip) for clip in LIBRISPEECH], small)
     assert all(row["confidence"] == pytest.approx(rows[n % 8]["confidence"], abs=1e-5) for n, row in enumerate(rows))
