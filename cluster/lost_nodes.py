@@ -17,8 +17,11 @@ STALL_SECONDS = 120.0
 LOOK_SECONDS = 5.0
 
 
-class LostNodesError(Exception):
-    """The work stands still, and machines are gone that were there when it began."""
+class LostNodesError(BaseException):
+    """The work stands still, and machines are gone that were there when it began.
+
+    Not an `Exception`: it comes wherever the main thread is, also where those are ignored.
+    """
 
 
 @contextlib.contextmanager
@@ -46,17 +49,21 @@ def loss_noticed(
     main = threading.get_ident()
 
     def watch() -> None:
-        # When nobody knows which machines are there, the cluster is gone: Ray ends the process by itself.
-        with contextlib.suppress(Exception):
-            while not ended.wait(look):
+        while not ended.wait(look):
+            # When nobody knows which machines are there, the cluster is gone: Ray ends the process by itself.
+            with contextlib.suppress(Exception):
                 if time.monotonic() - moved[0] > stall and not present <= now_present():
+                    moved[0] = time.monotonic()  # so that it is said again, but not while it is being heard
                     signal.pthread_kill(main, signal.SIGUSR1)
-                    return
 
     def move() -> None:
         moved[0] = time.monotonic()
 
-    previous = signal.signal(signal.SIGUSR1, _raise)
+    def interrupt(number: int, frame: types.FrameType | None) -> None:
+        if not ended.is_set():
+            raise LostNodesError
+
+    previous = signal.signal(signal.SIGUSR1, interrupt)
     thread = threading.Thread(target=watch, name="lost nodes", daemon=True)
     thread.start()
     try:
@@ -65,7 +72,3 @@ def loss_noticed(
         ended.set()
         thread.join()
         signal.signal(signal.SIGUSR1, previous)
-
-
-def _raise(number: int, frame: types.FrameType | None) -> None:
-    raise LostNodesError

@@ -178,7 +178,7 @@ class Ledger:
             OutputError: it cannot be moved.
         """
         name = self.part_name(shard)
-        with _readable(self.folder, name, "remove it"):
+        with _readable(self.folder, name, "remove it"), contextlib.suppress(FileNotFoundError):
             self._keep_for_history(name)
             self.folder.remove(name)
 
@@ -281,7 +281,9 @@ class Ledger:
         try:
             with self.folder.open(self.part_name(shard)) as file:
                 found = pq.ParquetFile(file).metadata.num_rows
-        except (OSError, pa.ArrowException) as error:
+        except FileNotFoundError:
+            return None  # another command was faster, and does it again
+        except (OSError, ValueError, pa.ArrowException) as error:
             # Of a garbled footer Arrow says OSError, without a number; one with a number is the disk's.
             if isinstance(error, OSError) and error.errno not in (None, errno.EISDIR):
                 raise

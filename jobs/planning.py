@@ -165,6 +165,7 @@ def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, obj
     channel = parse_channel(options.channel)
     return {
         "model": model.identity,
+        "classes": list(model.config.classes),
         "precision": options.precision,
         "channel": "mix" if channel is None else channel,
         "limit": options.limit,

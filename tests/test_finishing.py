@@ -80,6 +80,33 @@ def test_a_wrong_part_is_made_again(ledger: Ledger, again: Callable[[], None], c
     assert checked(ledger).wrong == {}
 
 
+def test_other_classes_in_the_first_part_cost_that_part_alone(ledger: Ledger, again: Callable[[], None]) -> None:
+    put(
+        ledger, 0, lambda table: table.rename_columns([name.replace("prob_a", "prob_A") for name in table.schema.names])
+    )
+    assert list(checked(ledger).wrong) == [0]
+    assert mended(ledger, again).complete
+
+
+def test_a_start_that_is_gone(ledger: Ledger, again: Callable[[], None]) -> None:
+    put(ledger, 1, lambda table: table.set_column(*nulls(table, "start")))
+    assert list(checked(ledger).wrong) == [1]
+    assert mended(ledger, again).complete
+
+
+def nulls(table: pa.Table, name: str) -> tuple[int, pa.Field, pa.Array]:
+    at = table.schema.get_field_index(name)
+    return at, table.schema.field(at), pa.nulls(len(table), table.schema.field(at).type)
+
+
+def test_a_part_that_another_command_has_moved(ledger: Ledger) -> None:
+    ledger.set_aside(1)
+    ledger.set_aside(1)
+    assert ledger.missing() == [1]
+    (Path(ledger.folder.path(ledger.part_name(1)))).symlink_to("nowhere")
+    assert ledger.damaged() == {}
+
+
 def test_a_damaged_page_is_found_at_the_end(ledger: Ledger, again: Callable[[], None]) -> None:
     content = bytearray(ledger.folder.read(ledger.part_name(0)))
     content[60] ^= 1

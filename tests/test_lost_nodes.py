@@ -1,5 +1,6 @@
 """Lost machines interrupt work that stands still, and no other."""
 
+import contextlib
 import queue
 import time
 from collections.abc import Set
@@ -43,6 +44,28 @@ def test_a_cluster_that_does_not_answer_is_someone_elses_business() -> None:
 
     with loss_noticed(ALL, gone, stall=0.05, look=0.02):
         time.sleep(0.3)
+
+
+def test_a_look_that_fails_is_not_the_last() -> None:
+    looks = iter([ConnectionError(), None])
+
+    def now() -> Set[str]:
+        if (failure := next(looks, None)) is not None:
+            raise failure
+        return FEWER
+
+    with pytest.raises(LostNodesError), loss_noticed(ALL, now, stall=0.1, look=0.02):
+        wait()
+
+
+def test_it_is_heard_where_exceptions_are_ignored() -> None:
+    def ignoring() -> None:
+        with contextlib.suppress(Exception):
+            wait()
+        raise AssertionError("ignored")
+
+    with pytest.raises(LostNodesError), loss_noticed(ALL, lambda: FEWER, stall=0.1, look=0.02):
+        ignoring()
 
 
 def test_nothing_is_left_of_it() -> None:

@@ -27,7 +27,9 @@ def ledger(tmp_path: Path) -> Ledger:
     manifest = tmp_path / "m.csv"
     rows = [f"u{number},{number}.wav,2.5,{TRUTHS[number % 4]}" for number in range(UTTERANCES)]
     manifest.write_text("\n".join(["utterance_id,path,duration,label", *rows]) + "\n")
-    plan = make_plan(str(manifest), tmp_path / "plan", {"model": "tiny@0"}, reserved=is_reserved)
+    plan = make_plan(
+        str(manifest), tmp_path / "plan", {"model": "tiny@0", "classes": list(CLASSES)}, reserved=is_reserved
+    )
     return Ledger.create(Folder.at(tmp_path / "out"), plan, tmp_path / "plan")
 
 

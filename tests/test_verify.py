@@ -225,8 +225,7 @@ class TestParts:
         rewritten(ledger, 1, lambda table: table.drop_columns("prob_anger"))
         (finding,) = found_in(ledger)
         assert finding.endswith(
-            "shard 1: the classes are happiness, neutral, sadness, "
-            f"those of {ledger.part_name(0)} are anger, happiness, neutral, sadness"
+            "shard 1: the classes are happiness, neutral, sadness, the model's are anger, happiness, neutral, sadness"
         )
 
 

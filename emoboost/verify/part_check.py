@@ -3,6 +3,7 @@
 import functools
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,13 +16,14 @@ from emoboost.verify.row_check import problems_of
 
 
 class PartCheck:
-    """Takes the parts one after the other; all must have the classes of the first."""
+    """Takes the parts one after the other; all must have the model's classes."""
 
     def __init__(self, ledger: Ledger, findings: Findings) -> None:
         self._ledger = ledger
         self._findings = findings
-        self._classes: tuple[str, ...] | None = None
-        self._classes_from = ""
+        # As the plan has them: a part may be damaged, the first like any other.
+        classes: Any = ledger.plan.options.get("classes", ())
+        self._classes: tuple[str, ...] = tuple(classes)
 
     def see(self, shard: int, part: pa.Table, planned: pa.Table) -> bool:
         """Check the part of a shard; returns whether its columns are such that its rows can be counted."""
@@ -50,11 +52,9 @@ class PartCheck:
         classes = tuple(
             name.removeprefix(PROBABILITY_PREFIX) for name in schema.names if name.startswith(PROBABILITY_PREFIX)
         )
-        if self._classes is None:
-            self._classes, self._classes_from = classes, self._ledger.part_name(shard)
         if classes != self._classes:
-            of_first = f"those of {self._classes_from} are {', '.join(self._classes)}"
-            self._add(shard, f"the classes are {', '.join(classes) or 'none'}, {of_first}")
+            ours = f"the model's are {', '.join(self._classes)}"
+            self._add(shard, f"the classes are {', '.join(classes) or 'none'}, {ours}")
             return False
         expected = _as_stored(labels_schema(classes, self._ledger.plan.carried))
         if not classes or schema != expected:
@@ -83,7 +83,6 @@ class PartCheck:
                 self._add(shard, f"{name} is {value!r}, the plan says {wanted!r}", ids[row])
 
     def _check_rows(self, shard: int, part: pa.Table, planned: pa.Table) -> None:
-        assert self._classes is not None
         carried = set(self._ledger.plan.carried.names)
         rows = part.select([name for name in part.column_names if name not in carried]).to_pylist()
         for row, planned_end in zip(rows, planned["end"].to_pylist(), strict=True):

@@ -39,6 +39,8 @@ def _problems_of_ok(row: Mapping[str, Any], planned_end: float | None, classes: 
     duration, end = row["duration"], row["end"]
     if duration is None or not 0 < duration < math.inf:
         yield f"duration is {duration}, must be above 0"
+    elif row["start"] is None:
+        yield "start is None, must be a number"
     elif end is None or not abs(end - (row["start"] + duration)) <= END_TOLERANCE:
         yield f"end is {end}, start and duration give {row['start'] + duration}"
     elif planned_end is not None and not abs(end - planned_end) <= PLANNED_END_TOLERANCE:
