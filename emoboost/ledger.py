@@ -35,6 +35,8 @@ from emoboost.storage import Folder
 LABELS, PLAN, HISTORY, KEPT, LOGS, SUCCESS = "labels", "_plan", "_history", "_kept", "_logs", "_SUCCESS.json"
 STOPPED = "_STOPPED.json"
 METADATA_PREFIX = "emoboost."
+UNPARSABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What comes of text that is no plan."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,15 @@ class Ledger:
             content = folder.read(name)
             try:
                 return cls(folder, Plan.from_json(content.decode()))
-            except (ValueError, TypeError, AttributeError, KeyError, OSError, pa.ArrowException) as error:
+            except (
+                ValueError,
+                TypeError,
+                LookupError,
+                AttributeError,
+                RecursionError,
+                OSError,
+                pa.ArrowException,
+            ) as error:
                 raise OutputError(
                     f"{folder.display}: {name} is damaged ({type(error).__name__}); choose a new folder with --output"
                 ) from error

@@ -179,6 +179,8 @@ class Labeller:
             return excuse_row(
                 shard, Excuse.STOP, f"{task.ledger.folder.display}: cannot be written ({error.strerror or error})"
             )
+        except Exception as error:
+            return excuse_row(shard, Excuse.CARE, reason_of(error))
         return counts_row(shard, outcomes)
 
 

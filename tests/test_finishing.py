@@ -144,7 +144,7 @@ def audio_version(table: pa.Table, value: str) -> tuple[int, pa.Field, pa.Array]
     return at, table.schema.field(at), pa.array([value] * len(table), table.schema.field(at).type)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "[" * 5_000])
 def test_a_damaged_marker_is_written_again(ledger: Ledger, text: str) -> None:
     before = marker(ledger)
     ledger.folder.replace(SUCCESS, text.encode())

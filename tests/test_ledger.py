@@ -148,7 +148,7 @@ class TestParts:
 
 
 class TestDamaged:
-    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}'])
+    @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', "[" * 5_000])
     def test_plan(self, ledger: Ledger, tmp_path: Path, text: str) -> None:
         (tmp_path / "out/_plan/plan.json").write_text(text)
         with pytest.raises(

@@ -41,7 +41,7 @@ def read_marker(ledger: Ledger) -> Mapping[str, object] | None:
     """What `_SUCCESS.json` says; None when it is missing or damaged."""
     try:
         marker = json.loads(ledger.folder.read(SUCCESS))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, IsADirectoryError, ValueError, RecursionError):
         return None
     return marker if isinstance(marker, dict) else None
 
