@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from emoboost.access import Access
 from emoboost.audio import resolve
 from emoboost.errors import OutputError
+from emoboost.files_hash import FilesHash
 from emoboost.manifest import Manifest, open_manifest
 from emoboost.manifest.column_types import TextTypes, typed
 from emoboost.manifest.columns import LENGTH
@@ -39,7 +40,6 @@ __all__ = [
     "make_plan",
     "manifest_hash",
     "read_shard",
-    "tables_hash",
     "utterances_of",
 ]
 
@@ -75,7 +75,7 @@ class Plan:
     renames: Mapping[str, str]
     """Name in the manifest -> name in the output, of carried columns whose name is the output's own."""
     tables_sha256: str
-    """Over the lines `<name> <SHA-256 of the file>` of the plan's tables, in order."""
+    """`FilesHash` of the plan's tables, in the order of shards."""
     shards_per_file: int = SHARDS_PER_FILE
 
     @property
@@ -193,7 +193,7 @@ def make_plan(
         unknown_lengths=unknown_lengths,
         carried=_carried_schema(opened, types),
         renames=opened.columns.renames,
-        tables_sha256=tables_hash((name, _sha256(folder / name)) for name in shard_files(writer.shards)),
+        tables_sha256=_tables_hash(folder, writer.shards),
     )
     (folder / PLAN_FILE).write_text(plan.to_json(), encoding="utf-8")
     return plan
@@ -265,14 +265,9 @@ def _carried_schema(manifest: Manifest, types: TextTypes) -> pa.Schema:
     return pa.schema([field(ours, theirs) for ours, theirs in manifest.columns.carried.items()])
 
 
-def tables_hash(files: Iterable[tuple[str, bytes]]) -> str:
-    """`Plan.tables_sha256` of the plan's tables, given as name and SHA-256 in the order of shards."""
-    digest = hashlib.sha256()
-    for name, sha256 in files:
-        digest.update(f"{name} {sha256.hex()}\n".encode())
-    return digest.hexdigest()
-
-
-def _sha256(file: Path) -> bytes:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").digest()
+def _tables_hash(folder: Path, shards: int) -> str:
+    files = FilesHash()
+    for name in shard_files(shards):
+        with (folder / name).open("rb") as content:
+            files.add(name, hashlib.file_digest(content, "sha256").hexdigest())
+    return files.hex

@@ -1,6 +1,5 @@
 """What an output holds, counted from its parts and checked against its plan."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,25 +60,6 @@ def _tally(counter: Counter[str], column: pa.ChunkedArray) -> None:
         counter[entry["values"].as_py()] += entry["counts"].as_py()
 
 
-class PartsHash:
-    """SHA-256 over the lines `<name> <SHA-256 of the file>` of all parts, in the order of shards.
-
-    That is also the order of names, up to ten million parts.
-    """
-
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
-
-    def add(self, name: str, sha256: str) -> None:
-        """Take the next part."""
-        self._digest.update(f"{name} {sha256}\n".encode())
-
-    @property
-    def hex(self) -> str:
-        """Over the parts so far."""
-        return self._digest.hexdigest()
-
-
 @dataclass(frozen=True)
 class Summary:
     """A finished or unfinished output in numbers."""
@@ -95,7 +75,7 @@ class Summary:
     problems: list[str]
     """The first of what is wrong; empty in a healthy output."""
     parts_sha256: str
-    """See `PartsHash`; over the parts that are there and right."""
+    """`FilesHash` of the parts that are there and right, in the order of shards; of names, too, up to ten million."""
 
     @property
     def complete(self) -> bool:

@@ -90,7 +90,7 @@ def to_dict(
     return {
         "output": output,
         "result": exit_for(verified, recomputed, findings).name.lower(),
-        "parts": verified and verified.parts,
+        "parts": verified and verified.summary.shards - len(verified.summary.missing_shards),
         "missing_parts": verified and len(verified.summary.missing_shards),
         "rows": verified and verified.summary.counts.utterances,
         "status": verified and dict(verified.summary.counts.status),
@@ -136,7 +136,7 @@ def _checked(ledger: Ledger, verified: Verified, *, marker: bool) -> dict[str, s
         "output": ledger.folder.display,
         "model": str(plan.options.get("model")),
         "plan": f"{plan.utterances:,} utterances in {plan.shards:,} shards",
-        "parts": f"{verified.parts:,} read, {missing:,} missing",
+        "parts": f"{plan.shards - missing:,} read, {missing:,} missing",
         "rows": f"{counts.utterances:,} ({by_status or 'none'}), {duration(counts.seconds)} of audio",
         "marker": "there" if marker else "not there",
     }

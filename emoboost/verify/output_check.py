@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from emoboost.ahead import ahead
 from emoboost.errors import OutputError
+from emoboost.files_hash import FilesHash
 from emoboost.ledger import LABELS, PLAN, Ledger, Part
 from emoboost.storage import Folder
-from emoboost.summary import Counts, PartsHash, Summary
+from emoboost.summary import Counts, Summary
 from emoboost.verify.findings import Findings, reason_of
 from emoboost.verify.part_check import PartCheck
 from emoboost.verify.plan_check import PLAN_JSON, PlanCheck
@@ -21,8 +22,6 @@ from emoboost.verify.sample import Sample
 class Verified:
     """What was looked at; what is wrong is in the findings."""
 
-    parts: int
-    """Read."""
     summary: Summary
     """Over the parts that could be counted."""
     wrong: Mapping[int, str]
@@ -76,7 +75,7 @@ def verify(
     present = _present(ledger, findings)
     missing = [shard for shard in range(ledger.plan.shards) if shard not in present]
     plan_check, part_check = PlanCheck(ledger, findings), PartCheck(ledger, findings)
-    counts, parts_hash = Counts(), PartsHash()
+    counts, parts_hash = Counts(), FilesHash()
 
     def read(shard: int) -> _Shard:
         part = _or_error(ledger.part, shard) if shard in present else None
@@ -97,7 +96,7 @@ def verify(
     plan_check.finish()
     names = {shard: ledger.part_name(shard) for shard in sorted(present)}
     wrong = {shard: findings.files[name] for shard, name in names.items() if name in findings.files}
-    return Verified(len(present), _summary(ledger, counts, missing, findings, parts_hash.hex), wrong)
+    return Verified(_summary(ledger, counts, missing, findings, parts_hash.hex), wrong)
 
 
 def _summary(ledger: Ledger, counts: Counts, missing: list[int], findings: Findings, parts_sha256: str) -> Summary:

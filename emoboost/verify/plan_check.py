@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emoboost.files_hash import FilesHash
 from emoboost.ledger import PLAN, Ledger
 from emoboost.manifest.identifiers import SeenIds, suspicious
-from emoboost.plan import INDEX, LENGTH, PLAN_FILE, tables_hash
+from emoboost.plan import INDEX, LENGTH, PLAN_FILE
 from emoboost.shards import shard_file, shard_files
 from emoboost.verify.findings import SHOWN, Findings, reason_of
 
@@ -83,10 +84,10 @@ class PlanCheck:
                 return
 
     def _tables_hash(self) -> str:
-        ledger, plan = self._ledger, self._ledger.plan
-        names = shard_files(plan.shards, plan.shards_per_file)
-        contents = ((name, ledger.folder.read(ledger.plan_name(name))) for name in names)
-        return tables_hash((name, hashlib.sha256(content).digest()) for name, content in contents)
+        ledger, plan, files = self._ledger, self._ledger.plan, FilesHash()
+        for name in shard_files(plan.shards, plan.shards_per_file):
+            files.add(name, hashlib.sha256(ledger.folder.read(ledger.plan_name(name))).hexdigest())
+        return files.hex
 
     def _tell_repeated(self, suspects: np.ndarray, repeats: int) -> None:
         found = list(islice(self._repeated(suspects), SHOWN))
