@@ -53,5 +53,5 @@ def refuse_unwritable(file: Path) -> None:
         raise OutputError(f"{file}: is a folder; name a file in it")
     if not folder.is_dir():
         raise OutputError(f"{file}: cannot be written, because there is no folder {folder}; make it first")
-    if not os.access(file if file.exists() else folder, os.W_OK):
+    if not os.access(file if file.exists() else folder, os.W_OK, effective_ids=True):
         raise OutputError(f"{file}: may not be written by this user; name another file")

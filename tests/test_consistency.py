@@ -1,6 +1,5 @@
 """A model folder works, or is refused with a message for people, before memory is taken; nothing else."""
 
-import copy
 import json
 import math
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_config import changed
 from reading import CLIP
 from tiny_model import save_tiny_model
 from tiny_waveform import save_waveform_encoder
@@ -25,17 +25,6 @@ from emoboost.predict import load_model
 from jobs.model import show_command
 
 Values = dict[str, Any]
-
-
-def put(values: Values, path: tuple[str, ...], value: object) -> str:
-    """The config with one value changed."""
-    values = copy.deepcopy(values)
-    part = values
-    for name in path[:-1]:
-        part = part[name]
-    assert path[-1] in part
-    part[path[-1]] = value
-    return json.dumps(values)
 
 
 def numbers_in(values: Values, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -71,7 +60,7 @@ def test_a_number_that_was_changed_is_refused_or_works(family: ModelFolder, tmp_
         sizes = [1, 7, 300, 4_096] if not isinstance(value, float) else [-1.0, 0.0, 5.0, 1e-30]
         for other in ([[each] for each in sizes] + [[]]) if isinstance(value, list) else sizes:
             try:
-                model = load_model(with_config(family, put(values, path, other), tmp_path / "model"))
+                model = load_model(with_config(family, changed(values, path, other), tmp_path / "model"))
             except ModelError:
                 refused += 1
                 continue
@@ -103,7 +92,7 @@ def test_a_number_that_was_changed_is_refused_or_works(family: ModelFolder, tmp_
     ],
 )
 def test_messages(tiny_model: ModelFolder, path: tuple[str, ...], value: object, message: str) -> None:
-    text = put(json.loads(tiny_model.config.to_json()), path, value)
+    text = changed(json.loads(tiny_model.config.to_json()), path, value)
     with pytest.raises(ModelError, match=rf"^m/config\.json: {message}.*; copy the model folder again$"):
         ModelConfig.from_json(text, "m/config.json")
 
@@ -126,7 +115,7 @@ except ModelError as error:
 
 def test_a_config_that_exaggerates(tiny_model: ModelFolder, tmp_path: Path) -> None:
     """Its sizes are those of some model, and would take 6 GB; they are compared with the weights' own first."""
-    text = put(json.loads(tiny_model.config.to_json()), ("mfcc_branch", "lstm_hidden"), 8_192)
+    text = changed(json.loads(tiny_model.config.to_json()), ("mfcc_branch", "lstm_hidden"), 8_192)
     folder = with_config(tiny_model, text, tmp_path / "model")
     result = subprocess.run(
         [sys.executable, "-c", SMALL_MACHINE, str(folder)], capture_output=True, text=True, check=False
@@ -188,7 +177,7 @@ def test_half_a_character(tiny_model: ModelFolder, tmp_path: Path, key: str) -> 
 
 
 def test_a_message_is_no_longer_than_a_line(tiny_model: ModelFolder) -> None:
-    text = put(json.loads(tiny_model.config.to_json()), ("mfcc", "n_fft"), "x" * 1_000_000)
+    text = changed(json.loads(tiny_model.config.to_json()), ("mfcc", "n_fft"), "x" * 1_000_000)
     with pytest.raises(ModelError) as caught:
         ModelConfig.from_json(text)
     assert len(str(caught.value)) < 200

@@ -1,6 +1,5 @@
 """A config cannot ask for more memory than any model needs, and model files are read with limits."""
 
-import copy
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from changed_config import changed
 from reading import REPOSITORY
 from tiny_waveform import save_waveform_encoder
 
@@ -25,17 +25,6 @@ from emoboost.model import MsEmoBoost
 
 BUNDLED = json.loads(find_model().config.to_json())
 Change = Callable[[dict[str, Any]], object]
-
-
-def changed(*path: str, value: object) -> str:
-    """The bundled model's config with one value changed."""
-    values = copy.deepcopy(BUNDLED)
-    part = values
-    for name in path[:-1]:
-        part = part[name]
-    assert path[-1] in part
-    part[path[-1]] = value
-    return json.dumps(values)
 
 
 def sizes(values: dict[str, Any], *path: str) -> list[tuple[str, ...]]:
@@ -56,7 +45,7 @@ def test_every_size_has_a_limit(path: tuple[str, ...]) -> None:
     is_list = path[-1] == "layers"
     for value in (SIZES[path[-1]] + 1, 10**30, -1):
         with pytest.raises(ModelError, match=rf"{path[-1]}: {value} is not a whole number|schema_version is"):
-            ModelConfig.from_json(changed(*path, value=[value] if is_list else value))
+            ModelConfig.from_json(changed(BUNDLED, path, [value] if is_list else value))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +63,7 @@ def test_every_size_has_a_limit(path: tuple[str, ...]) -> None:
     ],
 )
 def test_what_sizes_multiply_to(path: tuple[str, ...], value: object, message: str) -> None:
-    values = json.loads(changed(*path, value=value))
+    values = json.loads(changed(BUNDLED, path, value))
     if path == ("mfcc_branch", "lstm_hidden"):
         values["enhancement"]["guidance_dim"] = 8_192
     if path == ("segment", "samples"):

@@ -15,10 +15,10 @@ from emoboost.temporary import LOCK, PREFIX, open_log, remove_abandoned, tempora
 from jobs.conclusion import explained, log_file
 
 HOLDS = """
-import os, signal, sys, tempfile
-from emoboost.temporary import temporary_folder
-with temporary_folder() as folder:
-    (folder / "session").mkdir()
+import sys
+from {module} import {function}
+with {function}() as folder:
+    (folder / "session").mkdir(parents=True)
     print(folder, flush=True)
     sys.stdin.read()
 """
@@ -40,9 +40,14 @@ def test_is_gone_afterwards(parent: Path) -> None:
     assert list(parent.iterdir()) == []
 
 
-def test_what_a_killed_command_left_goes_with_the_next(parent: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "function"), [("emoboost.temporary", "temporary_folder"), ("cluster.session_folder", "session_folder")]
+)
+def test_what_a_killed_command_left_goes_with_the_next(parent: Path, module: str, function: str) -> None:
+    """Of whatever kind: a plan that was being made, the folder of its Ray."""
+    program = HOLDS.format(module=module, function=function)
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as one:
         assert one.stdout is not None
         left = Path(one.stdout.readline().strip())
@@ -63,28 +68,6 @@ def test_other_folders_stay(parent: Path) -> None:
     (parent / "other" / LOCK).touch()
     remove_abandoned(parent)
     assert len(list(parent.iterdir())) == 3
-
-
-def test_a_plan_that_was_being_made_goes_too(parent: Path) -> None:
-    """Every kind of temporary folder is swept by every other."""
-    with subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            HOLDS.replace("cluster.session_folder", "emoboost.temporary").replace("session_f", "temporary_f"),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as one:
-        assert one.stdout is not None
-        left = Path(one.stdout.readline().strip())
-        with temporary_folder():
-            assert left.is_dir(), "its owner lives"
-        os.kill(one.pid, signal.SIGKILL)
-        one.wait()
-        with temporary_folder() as folder:
-            assert list(parent.iterdir()) == [folder]
 
 
 def test_a_log_among_everybodys_files(parent: Path) -> None:

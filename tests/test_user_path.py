@@ -1,11 +1,13 @@
 """Paths as people type them: every command says at once which of them cannot be, and writes nothing."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,13 @@ from reading import REPOSITORY
 from typer.testing import CliRunner
 
 from emoboost.checkpoint import ModelFolder
-from emoboost.errors import UsageError
+from emoboost.errors import OutputError, UsageError
 from emoboost.store_options import parse_storage_options
-from emoboost.user_path import user_path
+from emoboost.user_path import refuse_unwritable, user_path
 from jobs.cli import app
 
 EXAMPLE = str(REPOSITORY / "examples/manifest.csv")
+NOBODY = 65534
 NO_HOME = "~no-such-user/x"
 LONG = "a" * 5_000
 TOO_LONG = r"aaa…: is longer than the name of a file can be"
@@ -61,13 +64,12 @@ def refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Refused:
     monkeypatch.chdir(tmp_path)
     Path("here").mkdir()
     Path(DEEP).write_text("[" * 100_000)
-    Path("locked.csv").touch(0o400)
 
     def run(words: list[str]) -> str:
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 2, result.output
         assert result.stdout == ""
-        assert sorted(tmp_path.rglob("*")) == [tmp_path / "here", tmp_path / DEEP, tmp_path / "locked.csv"]
+        assert sorted(tmp_path.rglob("*")) == [tmp_path / "here", tmp_path / DEEP]
         return " ".join(result.stderr.split())
 
     return run
@@ -135,9 +137,33 @@ def test_words_that_cannot_be(words: list[str], message: str, refused: Refused) 
     assert re.search(message, refused(words))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_a_file_that_may_not_be_written(refused: Refused) -> None:
-    assert "locked.csv: may not be written by this user" in refused(["predict", "x.wav", "-o", "locked.csv"])
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that every user can reach, with a file and a folder that may not be written."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        (folder / "locked.csv").touch(mode=0o444)
+        (folder / "locked").mkdir(mode=0o555)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.mark.parametrize("name", ["locked.csv", "locked/new.csv"])
+def test_what_may_not_be_written(place: Path, name: str) -> None:
+    with without_root(), pytest.raises(OutputError, match=f"{name}: may not be written by this user"):
+        refuse_unwritable(place / name)
+
+
+@contextlib.contextmanager
+def without_root() -> Iterator[None]:
+    """As another user where this one may write everything."""
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
 
 
 def test_a_disk_that_is_full(clips: list[Path], tiny_model: ModelFolder) -> None:
