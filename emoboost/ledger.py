@@ -17,7 +17,7 @@ import hashlib
 import io
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -164,10 +164,34 @@ class Ledger:
         """Publish a shard's part in one atomic step; False when another writer was first, which is as good."""
         return self.folder.publish(self.part_name(shard), _parquet(table))
 
-    def replace(self, shard: int, table: pa.Table) -> None:
-        """Put another part in the place of a shard's, in one atomic step; the old one is kept in `_history/`."""
-        self._keep_for_history(self.part_name(shard))
-        self.folder.replace(self.part_name(shard), _parquet(table))
+    def change(self, shard: int, change: Callable[[pa.Table], pa.Table]) -> None:
+        """Put another part in the place of a shard's, in one atomic step; the old one is kept in `_history/`.
+
+        The success marker is withdrawn before, and after: who checks the output meanwhile may have written one.
+
+        Args:
+            shard: its number.
+            change: the rows that are there -> those that shall be. Asked again when another command was faster.
+
+        Raises:
+            OutputError: the part is missing or damaged.
+        """
+        name = self.part_name(shard)
+        while True:
+            old = self.part(shard)
+            rows = change(old.table)
+            if rows.equals(old.table):
+                return
+            self._keep_for_history(name)
+            self.withdraw_success()
+            if self.part(shard).sha256 == old.sha256:
+                break
+        self.folder.replace(name, _parquet(rows))
+        self.withdraw_success()
+
+    def replaced(self) -> frozenset[str]:
+        """Names in `_history/`: when there are more, parts were replaced or put aside."""
+        return frozenset(self.folder.names(HISTORY))
 
     def damaged(self) -> dict[int, str]:
         """Parts that cannot be read or have another number of rows than planned, by a look at their footers.

@@ -20,8 +20,6 @@ import numpy as np
 from emoboost.storage import TEMPORARY, Folder
 
 RUNNERS = "_runners"
-ANNOTATE, RETRY = "annotate", "retry"
-"""What a runner can be at."""
 BEAT_SECONDS = 10.0
 DEAD_SECONDS = 60.0
 """A runner that has been silent for so long, by the clock of the output's own store, counts as dead."""
@@ -39,7 +37,6 @@ class Runner:
     id: str
     total: int = 0
     """Utterances it set out to label."""
-    command: str = ANNOTATE
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -108,12 +105,6 @@ def others_alive(folder: Folder, runner: Runner) -> set[str]:
     silent = silent_seconds(folder, now)
     heard_of = {other for other, seconds in silent.items() if abs(seconds) < DEAD_SECONDS and other != runner.id}
     return {other for other in heard_of if not has_ended(read_runner(folder, other))}
-
-
-def others_at(command: str, folder: Folder, runner: Runner) -> set[str]:
-    """The other runners that live and do this."""
-    said = {other: read_runner(folder, other) for other in others_alive(folder, runner)}
-    return {other for other, words in said.items() if words is not None and words.get("command") == command}
 
 
 def read_runner(folder: Folder, runner: str) -> Mapping[str, Any] | None:

@@ -42,29 +42,27 @@ class Task:
             seconds = None if seconds is None or lengths.null_count else seconds + (pc.sum(lengths).as_py() or 0.0)
         return utterances, seconds
 
-    def publish(self, shard: int, computed: pa.Table, kept: pa.Table | None) -> None:
+    def publish(self, shard: int, planned: pa.Table, computed: pa.Table, kept: pa.Table | None) -> None:
         """Put a shard's rows into the output.
 
-        Of several attempts at a shard without a part the first wins. Where rows are computed again, the part is read
-        once more, because another command may have replaced other rows of it in the meantime, and no row that got its
-        label becomes an error again.
+        Of several attempts at a shard without a part the first wins. Where rows are computed again, only those change
+        that have one of the errors by then: another command may have given others their label in the meantime.
 
         Args:
             shard: its number.
+            planned: its utterances, as the plan has them.
             computed: the rows that were.
             kept: the others, as `kept` gave them.
         """
-        planned = self.ledger.shard_table(shard)
         if self.again is None:
             self.ledger.commit(shard, joined(planned, computed, kept))
-            return
-        part = self.ledger.read_part(shard)
-        # Those that still have one of the errors.
-        mended = without(computed, self._without_errors(part))
-        rows = joined(planned, mended, without(part, mended))
-        if not rows.equals(part):
-            self.ledger.withdraw_success()
-            self.ledger.replace(shard, rows)
+        else:
+            self.ledger.change(shard, lambda part: self._mended(planned, computed, part))
+
+    def _mended(self, planned: pa.Table, computed: pa.Table, part: pa.Table) -> pa.Table:
+        """A part with those of the computed rows that still have one of the errors in it."""
+        rows = without(computed, self._without_errors(part))
+        return joined(planned, rows, without(part, rows))
 
     def _without_errors(self, part: pa.Table) -> pa.Table:
         assert self.again is not None

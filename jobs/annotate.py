@@ -13,11 +13,11 @@ from emoboost.access import Access
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
 from emoboost.ledger import Ledger
-from emoboost.runners import RETRY, Runner, announced, new_id, others_at
+from emoboost.runners import Runner, announced, new_id
 from emoboost.summary import Summary
 from emoboost.task import Task
 from jobs.console import say
-from jobs.finishing import marked, mended, put_aside
+from jobs.finishing import finished, put_aside
 from jobs.passes import Done, Job, complete
 from jobs.planning import fitting_output, open_or_plan
 from jobs.reuse import reuse
@@ -75,11 +75,9 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
         say(f"Output: {ledger.folder.display}")
         put_aside(ledger, ledger.damaged())
         label()
-        summary = mended(ledger, label)
-        if others_at(RETRY, ledger.folder, runner):
-            say("A retry works on this output; it writes the success marker")
-            return summary, done
-        return marked(ledger, summary), done
+        summary = finished(ledger, label)
+    done.left = summary.missing_shards
+    return summary, done
 
 
 def job_of(options: AnnotateOptions, ledger: Ledger, model: ModelFolder) -> Job:

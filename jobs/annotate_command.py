@@ -49,7 +49,6 @@ def annotate_command(options: AnnotateOptions, *, max_errors: float, dry_run: bo
     return concluded(
         summary,
         done,
-        summary.missing_shards,
         seconds,
         str(card),
         log,

@@ -57,7 +57,6 @@ def explained(output: str, log: Path) -> Iterator[None]:
 def concluded(
     summary: Summary,
     done: Done,
-    left: Sequence[int],
     seconds: float,
     card: str,
     log: Path,
@@ -71,7 +70,6 @@ def concluded(
     Args:
         summary: of the output.
         done: by this run.
-        left: shards that it should have done and has not.
         seconds: that it took.
         card: what the model was trained on.
         log: where it may have written lines.
@@ -86,8 +84,8 @@ def concluded(
     if summary.problems:
         say(f"Something is wrong with the output; emoboost-batch verify {summary.output} tells all of it.")
         return Exit.WRONG
-    if left or summary.missing_shards:
-        _say_what_is_left(left, done.reasons, go_on)
+    if done.left or summary.missing_shards:
+        _say_what_is_left(done.left, done.reasons, go_on)
         return Exit.INCOMPLETE
     errors = summary.counts.status.get("error", 0)
     return Exit.ERRORS if errors > max_errors * summary.planned else Exit.COMPLETE

@@ -11,19 +11,26 @@ from jobs.console import say
 from jobs.progress import checking
 
 
-def mended(ledger: Ledger, label: Callable[[], None]) -> Summary:
-    """Check everything; parts in which something is wrong are put aside and made again, once.
+def finished(ledger: Ledger, label: Callable[[], None] | None = None) -> Summary:
+    """Check everything and mark the output as complete, once nobody replaces parts meanwhile.
 
     Args:
         ledger: the output.
-        label: makes the parts that are missing.
+        label: makes the parts that are missing: those in which something is wrong are put aside and made again, once.
     """
-    verified = checked(ledger)
-    if verified.wrong:
-        put_aside(ledger, verified.wrong)
-        label()
+    while True:
+        replaced = ledger.replaced()
         verified = checked(ledger)
-    return verified.summary
+        if verified.wrong and label is not None:
+            put_aside(ledger, verified.wrong)
+            label()
+            label = None
+            continue
+        summary = marked(ledger, verified.summary)
+        if ledger.replaced() == replaced:
+            return summary
+        say("Another command has replaced parts meanwhile; everything is checked again")
+        ledger.withdraw_success()
 
 
 def checked(ledger: Ledger) -> Verified:
@@ -50,7 +57,7 @@ def marked(ledger: Ledger, summary: Summary) -> Summary:
         ledger.withdraw_success()
         return summary
     marker, found = read_marker(ledger) or {}, json.loads(json.dumps(summary.to_dict()))
-    if marker.get("parts_sha256", summary.parts_sha256) != summary.parts_sha256:
+    if (marker.get("parts_sha256") or summary.parts_sha256) != summary.parts_sha256:
         problem = (
             f"{SUCCESS}: was written for other parts; something has changed them since. Remove those that it was, and "
             f"annotate makes them again; or, to keep all as they are, remove {SUCCESS}"

@@ -16,11 +16,11 @@ from emoboost.checkpoint import ModelFolder
 from emoboost.defaults import STOP_AT
 from emoboost.errors import AudioErrorType, UsageError
 from emoboost.ledger import Ledger
-from emoboost.runners import RETRY, Runner, announced, new_id
+from emoboost.runners import Runner, announced, new_id
 from emoboost.summary import Summary
 from emoboost.task import Task
 from emoboost.verify import model_of
-from jobs.finishing import checked, marked
+from jobs.finishing import finished
 from jobs.outputs import ledger_of, moved
 from jobs.passes import Done, Job, complete
 from jobs.permissions import refuse_other_permissions
@@ -69,14 +69,12 @@ def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
     model.verify()
     refuse_unreachable(options.ray_address)
     shards = shards_with(ledger, options.types)
-    done, runner = Done(), Runner(new_id(), command=RETRY)
+    done, runner = Done(), Runner(new_id())
     with announced(ledger.folder, runner):
         if shards:
             with quiet(log), connected(options.ray_address) as cluster:
                 complete(job_of(options, ledger, model), shards, cluster, runner, done)
-            # Whatever marker another command wrote meanwhile was for parts that are replaced.
-            ledger.withdraw_success()
-        return marked(ledger, checked(ledger).summary), done
+        return finished(ledger), done
 
 
 def job_of(options: RetryOptions, ledger: Ledger, model: ModelFolder) -> Job:

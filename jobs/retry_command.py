@@ -35,7 +35,6 @@ def retry_command(options: RetryOptions, *, errors: bool, max_errors: float, as_
     return concluded(
         summary,
         done,
-        done.left,
         seconds,
         str(card),
         log,

@@ -172,7 +172,7 @@ class Labeller:
             planned, carried = task.ledger.shard_table(shard), task.ledger.plan.carried.names
             computed = without(planned, kept)
             rows = labels_table(computed, outcomes, probabilities, self.model.classes, carried, self.facts)
-            task.publish(shard, rows, kept)
+            task.publish(shard, planned, rows, kept)
         except (StorageStop, OutputError) as error:
             return excuse_row(shard, Excuse.STOP, str(error))
         except OSError as error:

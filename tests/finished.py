@@ -1,7 +1,9 @@
 """A whole output, made by both stages of annotation one after the other, without Ray."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,7 @@ from emoboost.attempts import Attempts
 from emoboost.checkpoint import ModelFolder
 from emoboost.ledger import Ledger
 from emoboost.runners import new_id
+from emoboost.storage import Folder
 from emoboost.summary import Summary
 from emoboost.task import Task
 from jobs.annotate import AnnotateOptions
@@ -18,7 +21,7 @@ from jobs.planning import open_or_plan
 from jobs.stages import LabelShards, NetworkWork, PrepareWork, prepare_shard
 
 
-def annotated(manifest: Path | str, output: Path | str, model: ModelFolder, **options: object) -> Ledger:
+def annotated(manifest: Path | str, output: Path | str, model: ModelFolder, **options: Any) -> Ledger:
     """What `annotate` leaves behind, with its marker."""
     ledger = planned(manifest, output, model, **options)
     label(ledger, model, ledger.missing())
@@ -26,14 +29,22 @@ def annotated(manifest: Path | str, output: Path | str, model: ModelFolder, **op
     return ledger
 
 
+def copied(output: Path, place: Path) -> Ledger:
+    """A copy of an output that a test may break."""
+    shutil.copytree(output, place)
+    found = Ledger.open(Folder.at(place))
+    assert found is not None
+    return found
+
+
 def summarise(ledger: Ledger) -> Summary:
     """What an output holds, after every check."""
     return checked(ledger).summary
 
 
-def planned(manifest: Path | str, output: Path | str, model: ModelFolder, **options: object) -> Ledger:
+def planned(manifest: Path | str, output: Path | str, model: ModelFolder, **options: Any) -> Ledger:
     """An output with a plan and no part."""
-    chosen = AnnotateOptions(manifest=str(manifest), output=str(output), model=str(model.path), **options)  # type: ignore[arg-type]
+    chosen = AnnotateOptions(manifest=str(manifest), output=str(output), model=str(model.path), **options)
     return open_or_plan(chosen, model)
 
 

@@ -1,25 +1,25 @@
 """At the end everything is checked, mended once, and marked; the marker is never written over other parts."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from finished import annotated, label
+from finished import annotated, copied, label
 from reading import CLIP
 
 from emoboost.checkpoint import ModelFolder
 from emoboost.ledger import HISTORY, SUCCESS, Ledger
-from emoboost.storage import Folder
-from jobs.finishing import checked, marked, mended
+from emoboost.verify import Verified
+from jobs import finishing
+from jobs.finishing import checked, finished
 
 ROWS = 20
 
 
 @pytest.fixture(scope="module")
-def finished(tiny_model: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def output(tiny_model: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     rows = [f"{CLIP},{number},{0.01 * number}" for number in range(ROWS)]
     (folder / "calls.csv").write_text("\n".join(["path,utterance_id,start", *rows]) + "\n")
@@ -28,12 +28,8 @@ def finished(tiny_model: ModelFolder, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def ledger(finished: Path, tmp_path: Path) -> Ledger:
-    """A copy that a test may break."""
-    shutil.copytree(finished, tmp_path / "out")
-    found = Ledger.open(Folder.at(tmp_path / "out"))
-    assert found is not None
-    return found
+def ledger(output: Path, tmp_path: Path) -> Ledger:
+    return copied(output, tmp_path / "out")
 
 
 @pytest.fixture
@@ -64,7 +60,7 @@ def test_nothing_is_done_to_a_good_output(ledger: Ledger) -> None:
         raise AssertionError
 
     before = marker(ledger)
-    assert marked(ledger, mended(ledger, never)).complete
+    assert finished(ledger, never).complete
     assert marker(ledger) == before
 
 
@@ -73,7 +69,7 @@ def test_a_wrong_part_is_made_again(ledger: Ledger, again: Callable[[], None], c
     good = ledger.read_part(1)
     put(ledger, 1, change)
     assert list(checked(ledger).wrong) == [1]
-    summary = marked(ledger, mended(ledger, again))
+    summary = finished(ledger, again)
     assert summary.complete
     assert ledger.read_part(1).equals(good)
     assert len(ledger.folder.names(HISTORY)) == 1
@@ -85,13 +81,13 @@ def test_other_classes_in_the_first_part_cost_that_part_alone(ledger: Ledger, ag
         ledger, 0, lambda table: table.rename_columns([name.replace("prob_a", "prob_A") for name in table.schema.names])
     )
     assert list(checked(ledger).wrong) == [0]
-    assert mended(ledger, again).complete
+    assert finished(ledger, again).complete
 
 
 def test_a_start_that_is_gone(ledger: Ledger, again: Callable[[], None]) -> None:
     put(ledger, 1, lambda table: table.set_column(*nulls(table, "start")))
     assert list(checked(ledger).wrong) == [1]
-    assert mended(ledger, again).complete
+    assert finished(ledger, again).complete
 
 
 def nulls(table: pa.Table, name: str) -> tuple[int, pa.Field, pa.Array]:
@@ -112,7 +108,7 @@ def test_a_damaged_page_is_found_at_the_end(ledger: Ledger, again: Callable[[], 
     content[60] ^= 1
     ledger.folder.replace(ledger.part_name(0), bytes(content))
     assert ledger.damaged() == {}, "the footer is whole"
-    assert mended(ledger, again).complete
+    assert finished(ledger, again).complete
 
 
 def test_what_stays_wrong_is_told_and_takes_the_marker_away(ledger: Ledger) -> None:
@@ -122,7 +118,7 @@ def test_what_stays_wrong_is_told_and_takes_the_marker_away(ledger: Ledger) -> N
 
     good = ledger.read_part(1)
     put(ledger, 1, swapped)
-    summary = marked(ledger, mended(ledger, badly))
+    summary = finished(ledger, badly)
     assert not summary.complete
     assert ledger.part_name(1) in summary.problems[0]
     assert not ledger.folder.exists(SUCCESS)
@@ -133,10 +129,27 @@ def test_a_plausible_change_is_not_blessed(ledger: Ledger) -> None:
     put(ledger, 2, lambda table: table.set_column(*audio_version(table, "size=1")))
     assert checked(ledger).wrong == {}
     before = ledger.folder.read(SUCCESS)
-    summary = marked(ledger, checked(ledger).summary)
+    summary = finished(ledger)
     assert not summary.complete
     assert "was written for other parts" in summary.problems[0]
     assert ledger.folder.read(SUCCESS) == before
+
+
+def test_a_retry_meanwhile_is_waited_for(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It replaces a part after that was looked at, and is killed before it writes a marker of its own."""
+    checks = []
+
+    def checked_before_a_retry(ledger: Ledger) -> Verified:
+        verified = checked(ledger)
+        checks.append(verified)
+        if len(checks) == 1:
+            ledger.change(1, lambda table: table.set_column(*audio_version(table, "size=1")))
+        return verified
+
+    monkeypatch.setattr(finishing, "checked", checked_before_a_retry)
+    assert finished(ledger).complete
+    assert len(checks) == 2
+    assert json.loads(ledger.folder.read(SUCCESS))["parts_sha256"] == checked(ledger).summary.parts_sha256
 
 
 def audio_version(table: pa.Table, value: str) -> tuple[int, pa.Field, pa.Array]:
@@ -144,11 +157,11 @@ def audio_version(table: pa.Table, value: str) -> tuple[int, pa.Field, pa.Array]
     return at, table.schema.field(at), pa.array([value] * len(table), table.schema.field(at).type)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "[" * 5_000])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"parts_sha256": null}', "[" * 5_000])
 def test_a_damaged_marker_is_written_again(ledger: Ledger, text: str) -> None:
     before = marker(ledger)
     ledger.folder.replace(SUCCESS, text.encode())
-    assert marked(ledger, checked(ledger).summary).complete
+    assert finished(ledger).complete
     assert marker(ledger) == before
 
 

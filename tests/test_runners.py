@@ -15,13 +15,11 @@ from s3_server import S3
 from emoboost.atomic import publish_whole
 from emoboost.runners import (
     DEAD_SECONDS,
-    RETRY,
     RUNNERS,
     Runner,
     announced,
     new_id,
     others_alive,
-    others_at,
     read_runner,
     shared,
     silent_seconds,
@@ -169,12 +167,3 @@ def test_every_runner_takes_every_shard_once(shards: int, others: int) -> None:
 def test_runners_begin_far_apart() -> None:
     first = [int(shared(np.arange(1_000), others)[0]) for others in range(6)]
     assert first == [0, 999, 500, 250, 750, 125]
-
-
-def test_what_others_are_at(folder: Folder) -> None:
-    me, retrying = Runner("me", 1), Runner("other", 1, command=RETRY)
-    with announced(folder, me):
-        assert others_at(RETRY, folder, me) == set()
-        with announced(folder, retrying):
-            assert others_at(RETRY, folder, me) == {"other"}
-            assert others_at(RETRY, folder, retrying) == set()

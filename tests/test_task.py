@@ -63,7 +63,7 @@ class TestAgain:
         old, new = part(["empty"] * 8), part([None] * 8)
         ledger.commit(0, old)
         task = Task(ledger, frozenset(AudioErrorType))
-        task.publish(0, new, task.kept(0))
+        task.publish(0, PLANNED, new, task.kept(0))
         assert ledger.read_part(0).equals(new)
         (before,) = (tmp_path / "out" / HISTORY).iterdir()
         assert before.name.startswith(f"part-{ledger.plan.hash[:8]}-0000000-")
@@ -72,7 +72,7 @@ class TestAgain:
 
     def test_leaves_no_history_of_nothing(self, ledger: Ledger) -> None:
         ledger.commit(0, part(["empty"] * 8))
-        Task(ledger, frozenset(AudioErrorType)).publish(0, part(["empty"] * 8), None)
+        Task(ledger, frozenset(AudioErrorType)).publish(0, PLANNED, part(["empty"] * 8), None)
         assert ledger.folder.names(HISTORY) == []
 
     def test_of_two_retries_none_undoes_what_the_other_did(self, ledger: Ledger) -> None:
@@ -81,17 +81,33 @@ class TestAgain:
         first, second = (Task(ledger, frozenset({error})) for error in (AudioErrorType.EMPTY, AudioErrorType.TIMEOUT))
         kept = [task.kept(0) for task in (first, second)]
         mended = part([None, None, None, "timeout", None, None, None, None])
-        first.publish(0, mended.take([0, 3]), kept[0])
-        second.publish(0, mended.take([1]), kept[1])
+        first.publish(0, PLANNED, mended.take([0, 3]), kept[0])
+        second.publish(0, PLANNED, mended.take([1]), kept[1])
         assert ledger.read_part(0).equals(mended)
+
+    def test_nor_when_the_other_is_faster_in_the_last_moment(self, ledger: Ledger, tmp_path: Path) -> None:
+        ledger.commit(0, part(["empty", "timeout", *[None] * 6]))
+        first, second = (Task(ledger, frozenset({error})) for error in (AudioErrorType.EMPTY, AudioErrorType.TIMEOUT))
+        new, seen = part([None] * 8), []
+
+        def change(old: pa.Table) -> pa.Table:
+            seen.append(old["error_type"].to_pylist()[:2])
+            if len(seen) == 1:
+                first.publish(0, PLANNED, new.slice(0, 1), None)
+            return second._mended(PLANNED, new.slice(1, 1), old)
+
+        ledger.change(0, change)
+        assert seen == [["empty", "timeout"], [None, "timeout"]]
+        assert ledger.read_part(0).equals(new)
+        assert len(list((tmp_path / "out" / HISTORY).iterdir())) == 2
 
     def test_withdraws_the_marker_before(self, ledger: Ledger) -> None:
         ledger.commit(0, part(["empty"] * 8))
         ledger.succeed({})
         task = Task(ledger, frozenset(AudioErrorType))
-        task.publish(0, part(["empty"] * 8), task.kept(0))
+        task.publish(0, PLANNED, part(["empty"] * 8), task.kept(0))
         assert ledger.folder.exists(SUCCESS), "nothing was replaced"
-        task.publish(0, part([None] * 8), task.kept(0))
+        task.publish(0, PLANNED, part([None] * 8), task.kept(0))
         assert not ledger.folder.exists(SUCCESS)
 
 
@@ -128,8 +144,8 @@ class TestNew:
         assert Task(ledger).size([0]) == (8, 8.0)
 
     def test_the_first_part_wins(self, ledger: Ledger) -> None:
-        Task(ledger).publish(0, part([None] * 8), None)
-        Task(ledger).publish(0, part(["empty"] * 8), None)
+        Task(ledger).publish(0, PLANNED, part([None] * 8), None)
+        Task(ledger).publish(0, PLANNED, part(["empty"] * 8), None)
         assert ledger.read_part(0).equals(part([None] * 8))
 
 

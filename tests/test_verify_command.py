@@ -30,9 +30,9 @@ def output(manifest: Path, tiny_model: ModelFolder, tmp_path: Path) -> Ledger:
     return annotated(manifest, tmp_path / "out", tiny_model)
 
 
-def run(ledger: Ledger, **options: object) -> Exit:
+def run(ledger: Ledger, **options: Any) -> Exit:
     access = options.pop("access", Access())
-    chosen: dict[str, object] = {
+    chosen: dict[str, Any] = {
         "access": access,
         "recompute": 0,
         "seed": 0,
@@ -40,7 +40,7 @@ def run(ledger: Ledger, **options: object) -> Exit:
         "as_json": False,
         **options,
     }
-    return verify_command(ledger.folder.display, **chosen)  # type: ignore[arg-type]
+    return verify_command(ledger.folder.display, **chosen)
 
 
 def test_everything_holds(output: Ledger, tiny_model: ModelFolder, capfd: pytest.CaptureFixture[str]) -> None:
