@@ -92,15 +92,7 @@ class Ledger:
             content = folder.read(name)
             try:
                 return cls(folder, Plan.from_json(content.decode()))
-            except (
-                ValueError,
-                TypeError,
-                LookupError,
-                AttributeError,
-                RecursionError,
-                OSError,
-                pa.ArrowException,
-            ) as error:
+            except (*UNPARSABLE, OSError, pa.ArrowException) as error:
                 raise OutputError(
                     f"{folder.display}: {name} is damaged ({type(error).__name__}); choose a new folder with --output"
                 ) from error
