@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -73,12 +74,19 @@ class TestTrain:
         names = {line.split()[1].rpartition("-")[0] for line in lines}
         assert names == {clip.stem for clip in [*EMODB, *LIBRISPEECH[:4]]}
 
-    def test_says_when_it_is_scored_on_what_it_has_heard(self, trained: Result, workshop: Path, shell: Shell) -> None:
+    def test_is_scored_as_it_predicts_and_says_that_it_has_heard_this(
+        self, trained: Result, workshop: Path, shell: Shell
+    ) -> None:
         assert trained.code == 0
         scored = shell.run("evaluate", "acted.csv", "--model", "mine", "--output", "scored", cwd=workshop)
         assert scored.code == 0, scored.stderr
         assert "warning: 12 of 12 utterances are in the model's training data" in scored.stderr
         assert scored.stdout.startswith("LEAKY: ")
+        rows = pq.read_table(workshop / "scored/predictions.parquet").to_pandas().set_index("utterance_id")
+        answer = load_model(workshop / "mine").predict(EMODB[0])
+        (row,) = [row for name, row in rows.iterrows() if str(name).startswith(EMODB[0].stem)]
+        assert row.label == answer.label
+        assert row[f"prob_{answer.label}"] == pytest.approx(answer.confidence, abs=2e-3)
 
     def test_annotate_and_predict_with_it(self, trained: Result, workshop: Path, shell: Shell) -> None:
         assert trained.code == 0

@@ -1,4 +1,7 @@
-"""What is published works without the repository: build the wheel, install it elsewhere, label the example."""
+"""What is published works without the repository and, once installed, without a network.
+
+Build the wheel, install it elsewhere, label the example where nothing can be fetched.
+"""
 
 import shutil
 import subprocess
@@ -12,7 +15,7 @@ import pytest
 
 from pipeline.conftest import Annotated
 from pipeline.labels import read
-from pipeline.shell import EXAMPLES, REPOSITORY, Shell
+from pipeline.shell import EXAMPLES, REPOSITORY, Shell, in_a_namespace
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,9 @@ def test_content(wheel: Path) -> None:
     assert wheel.stat().st_size < 50_000_000
 
 
-def test_annotates_the_example_elsewhere(installed: Path, example: Annotated, shell: Shell, tmp_path: Path) -> None:
+def test_annotates_the_example_elsewhere_without_a_network(
+    installed: Path, example: Annotated, shell: Shell, tmp_path: Path
+) -> None:
     question = (
         "import emoboost, jobs, cluster; from emoboost.checkpoint import find_model;"
         "print(emoboost.__file__, jobs.__file__, cluster.__file__, find_model().path, sep='\\n')"
@@ -79,6 +84,7 @@ def test_annotates_the_example_elsewhere(installed: Path, example: Annotated, sh
         assert Path(place).is_relative_to(installed), place
     shutil.copytree(EXAMPLES, tmp_path / "examples")
     script = installed / "bin/emoboost-batch"
-    result = shell.run("annotate", "examples/manifest.csv", cwd=tmp_path, script=script)
+    without_network = in_a_namespace("-rn", "ip link set lo up")
+    result = shell.run("annotate", "examples/manifest.csv", cwd=tmp_path, script=script, prefix=without_network)
     assert result.code == 0, result.stderr
     assert read(tmp_path / "manifest.emotions").equals(read(example.output)), "a second run is equal in every column"
