@@ -17,6 +17,7 @@ import pytest
 import typer
 from finished import label, summarise
 
+from emoboost.augment import KINDS
 from emoboost.checkpoint import bundled_models, find_model
 from emoboost.errors import FIXES, AudioErrorType, EmoboostError
 from emoboost.ledger import Ledger
@@ -386,3 +387,8 @@ def test_documentation_stays_within_the_product() -> None:
 if __name__ == "__main__":
     os.environ["COLUMNS"] = "120"
     CLI.write_text(text(CLI).split(GENERATED)[0] + GENERATED + "\n" + reference(), encoding="utf-8")
+
+
+def test_training_names_every_copy() -> None:
+    text = (REPOSITORY / "docs/training.md").read_text(encoding="utf-8")
+    assert [f"| `{name}`{kind.takes} | {kind.does} |" in text for name, kind in KINDS.items()] == [True] * len(KINDS)

@@ -44,7 +44,7 @@ def test_a_file_says_what_differs(tmp_path: Path) -> None:
         ("epochs: 0", r"recipe mine: epochs is at least 1; it is 0"),
         ("classifier_lr: -1", r"recipe mine: classifier_lr is not below 0; it is -1\.0"),
         ("copies: [noise]", r"recipe mine: copies starts with the clean copy"),
-        ("copies: [clean, loud]", r"copy 'loud': give clean, noise, or speed"),
+        ("copies: [clean, loud]", r"copy 'loud': there is no 'loud'; give one of clean, speed"),
         ("- 1", r"mine\.yaml: a recipe is a list of names and values"),
         ("a: [", r"mine\.yaml: not a recipe in YAML"),
     ],
