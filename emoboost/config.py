@@ -33,6 +33,9 @@ class SegmentConfig:
     """A padded last piece shorter than this is dropped when another segment exists."""
     preemphasis: float = 0.97
     """Coefficient of the filter over the whole utterance that precedes MFCC and spectrogram (not the encoder)."""
+    loudness: float | None = None
+    """RMS to which each segment's loudest tenth of a second is brought, so that a recording's level changes nothing;
+    None leaves segments as they are (paper)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,10 +211,12 @@ class ModelConfig:
     def to_json(self) -> str:
         """Canonical text: the same config always gives the same bytes.
 
-        Of the encoder's `log_mel` and `waveform` only the one that it reads is written. So a model that was made
-        before there was a `waveform` keeps its text, and with it its identity.
+        Of the encoder's `log_mel` and `waveform` only the one that it reads is written, and no `loudness` where there
+        is none. So a model that was made before there was such a key keeps its text, and with it its identity.
         """
         values = dataclasses.asdict(self)
+        if self.segment.loudness is None:
+            del values["segment"]["loudness"]
         del values["backbone"]["waveform" if self.backbone.reads == "log_mel" else "log_mel"]
         return json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 

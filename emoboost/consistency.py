@@ -13,6 +13,8 @@ SMALLEST_IMAGE = 63
 """Pixels; of fewer AlexNet's convolutions leave nothing."""
 TEMPERATURES = (1e-3, 1e3)
 """Beyond these all probabilities are 0 or 1, or equal."""
+SLOWEST = 100
+"""Samples a second; loudness is measured over hundredths of it."""
 FEWEST_BUCKETS = 4
 """Of distances in WavLM, whose formula divides by a quarter of them."""
 Rule = tuple[str, object, bool, str]
@@ -41,6 +43,10 @@ def _rules(config: "ModelConfig") -> Iterator[Rule]:
     lowest, highest = TEMPERATURES
     yield "temperature", temperature, lowest <= temperature <= highest, f"from {lowest:g} to {highest:g}"
     yield _share("segment: preemphasis", config.segment.preemphasis)
+    loudness, rate = config.segment.loudness, config.segment.sample_rate
+    if loudness is not None:
+        yield "segment: loudness", loudness, 0 < loudness <= 1, "above 0 and at most 1"
+        yield "segment: sample_rate", rate, rate >= SLOWEST, f"at least {SLOWEST} where there is a loudness"
     yield _share("enhancement: guidance_dropout", config.enhancement.guidance_dropout)
     if config.mfcc_branch is not None:
         yield from _mfcc_rules(config)

@@ -28,6 +28,8 @@ class Recipe:
     enhancement: EnhancementConfig = field(
         default_factory=lambda: EnhancementConfig(form="mean_start", standardise_frames=True)
     )
+    loudness: float | None = None
+    """`SegmentConfig.loudness`."""
     copies: tuple[str, ...] = ("clean", "speed 0.9", "speed 1.1")
     """Copies of each training utterance, as `Augmentation.parse` reads them; the first is the clean one. Tests see
     clean audio only."""
@@ -50,6 +52,9 @@ class Recipe:
     gradient_clip: float = 5.0
     cosine: bool = True
     """Learning rates fall to 0 along a cosine; False keeps them."""
+    shrinkage: float | None = None
+    """After the last epoch the classifier is replaced by a linear discriminant analysis whose covariance is shrunk by
+    this much (`discriminant.fit_discriminant`); None keeps it."""
     class_weights: bool = False
     """Weigh each class by the inverse of its share of the training segments."""
     label_smoothing: float = 0.0
@@ -70,6 +75,8 @@ class Recipe:
             ("batch_size", self.batch_size >= 1, "is at least 1"),
             ("guidance_skip", 0 <= self.guidance_skip <= 1, "lies in 0 to 1"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "lies in 0 to 1"),
+            ("shrinkage", self.shrinkage is None or 0 < self.shrinkage <= 1, "is above 0 and at most 1, or left out"),
+            ("loudness", self.loudness is None or 0 < self.loudness <= 1, "is above 0 and at most 1, or left out"),
             ("patience", self.patience is None or self.patience >= 1, "is at least 1, or left out"),
             ("gradient_clip", self.gradient_clip > 0, "is above 0"),
             *((name, getattr(self, name) >= 0, "is not below 0") for name in NOT_NEGATIVE),
@@ -91,6 +98,7 @@ class Recipe:
             mfcc_branch=self.mfcc_branch,
             spectrogram_branch=self.spectrogram_branch,
             enhancement=self.enhancement,
+            segment=dataclasses.replace(config.segment, loudness=self.loudness),
         )
 
 

@@ -16,7 +16,7 @@ Float32 = npt.NDArray[np.float32]
 class Segments:
     """The segments of one utterance in time order, at least one.
 
-    Both signals are cut at the same places and padded with exact zeros after `valid` samples.
+    Both signals are cut at the same places, scaled alike and padded with exact zeros after `valid` samples.
     """
 
     waveforms: Float32
@@ -72,9 +72,11 @@ def segment_groups(waveform: Float32, config: SegmentConfig, most: int) -> Itera
         # The filter looks back by one sample.
         before = max(0, int(places[0]) - 1)
         emphasised = preemphasis(waveform[before : int(places[-1] + lengths[-1])], config.preemphasis)
+        heard = _cut(waveform, places, config.samples)
+        scale = _scale(heard, config)
         yield Segments(
-            waveforms=_cut(waveform, places, config.samples),
-            emphasised=_cut(emphasised, places - before, config.samples),
+            waveforms=heard * scale,
+            emphasised=_cut(emphasised, places - before, config.samples) * scale,
             valid=lengths,
             starts=places / config.sample_rate,
         )
@@ -121,6 +123,20 @@ def _first_samples(
     elif left < min_tail_samples:
         first = first[:-1]
     return first
+
+
+def _scale(segments: Float32, config: SegmentConfig) -> Float32:
+    """What brings each segment to the config's loudness: (n, samples) -> (n, 1), 1 for silence."""
+    scale = np.ones((len(segments), 1), np.float32)
+    if config.loudness is None:
+        return scale
+    hop, window = config.sample_rate // 100, config.sample_rate // 10
+    for number, signal in enumerate(segments):
+        energy = np.square(signal, dtype=np.float64)[: len(signal) // hop * hop].reshape(-1, hop).sum(axis=1)
+        loudest = np.convolve(energy, np.ones(window // hop), "valid").max()
+        if loudest > 0:
+            scale[number] = config.loudness / np.sqrt(loudest / window)
+    return scale
 
 
 def _cut(signal: Float32, first: npt.NDArray[np.int64], samples: int) -> Float32:

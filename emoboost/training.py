@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from emoboost.atomic import write_whole
 from emoboost.config import ModelConfig
+from emoboost.discriminant import fit_discriminant
 from emoboost.frozen import Batch, FrozenFeatures
 from emoboost.metrics import confusion, unweighted_accuracy
 from emoboost.model import EnhancementHead, FrozenEncoders, HeadOutput, Standardise
@@ -136,7 +137,21 @@ def train_head(
             report(done)
     if run.best is not None:
         learner.load_state_dict(run.best)
+    if recipe.shrinkage is not None:
+        _refit_classifier(learner, features, labels, rows, recipe.shrinkage)
     return Trained(learner.eval(), tuple(run.history))
+
+
+def _refit_classifier(
+    learner: Learner, features: FrozenFeatures, labels: np.ndarray, rows: np.ndarray, shrinkage: float
+) -> None:
+    """Replace the classifier by the discriminant functions of what the network makes of the training rows."""
+    classify = learner.head.classify
+    vectors = segment_outputs(learner.eval(), features, rows).vector.numpy()
+    weights, biases = fit_discriminant(vectors, labels[rows], classify.out_features, shrinkage)
+    with torch.no_grad():
+        classify.weight.copy_(torch.from_numpy(weights))
+        classify.bias.copy_(torch.from_numpy(biases))
 
 
 class _Run:

@@ -188,3 +188,30 @@ def test_the_waveform_is_left_alone(speech: np.ndarray) -> None:
 def test_refuses_what_is_no_waveform(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"one-dimensional and has samples, found shape \("):
         segment(np.zeros(shape, np.float32), SegmentConfig())
+
+
+class TestLoudness:
+    @pytest.mark.parametrize("gain", [1e-3, 0.25, 4.0])
+    def test_the_level_of_a_recording_changes_nothing(self, speech: np.ndarray, gain: float) -> None:
+        config = SegmentConfig(loudness=0.1)
+        first, second = segment(speech, config), segment(speech * np.float32(gain), config)
+        np.testing.assert_allclose(second.waveforms, first.waveforms, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(second.emphasised, first.emphasised, rtol=1e-5, atol=1e-7)
+
+    def test_the_loudest_tenth_of_a_second_of_each_segment_has_it(self, speech: np.ndarray) -> None:
+        found = segment(speech, SegmentConfig(loudness=0.1)).waveforms.astype(np.float64)
+        for signal in found:
+            loudest = max(np.sqrt(np.mean(signal[i : i + 1_600] ** 2)) for i in range(0, len(signal) - 1_599, 160))
+            assert loudest == pytest.approx(0.1, rel=1e-5)
+
+    def test_both_signals_are_scaled_alike(self, speech: np.ndarray) -> None:
+        plain, scaled = segment(speech, SegmentConfig()), segment(speech, SegmentConfig(loudness=0.1))
+        for before, after in ((plain.waveforms, scaled.waveforms), (plain.emphasised, scaled.emphasised)):
+            factors = [np.abs(b).max() / np.abs(a).max() for a, b in zip(before, after, strict=True)]
+            expected = [
+                np.abs(b).max() / np.abs(a).max() for a, b in zip(plain.waveforms, scaled.waveforms, strict=True)
+            ]
+            np.testing.assert_allclose(factors, expected, rtol=1e-5)
+
+    def test_silence_stays_silence(self) -> None:
+        assert not segment(np.zeros(50_000, np.float32), SegmentConfig(loudness=0.1)).waveforms.any()

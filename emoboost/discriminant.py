@@ -1,0 +1,52 @@
+"""A linear classifier in closed form: linear discriminant analysis with a shrunk covariance.
+
+With few speakers and many channels it generalises to new voices better than the same linear layer trained by gradient
+descent (docs/experiments.md): directions in which one class scatters, be it over speakers or over changed copies of one
+recording, count less.
+"""
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+UNSEEN = -1e4
+"""Logit of a class that no training row has."""
+
+
+def fit_discriminant(
+    vectors: np.ndarray, labels: np.ndarray, classes: int, shrinkage: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and biases of the discriminant functions, every class as likely as any other.
+
+    The covariance is the mean of the classes' own, shrunk toward a multiple of the identity that has the same trace
+    (Ledoit and Wolf 2004). scikit-learn's `LinearDiscriminantAnalysis(solver="lsqr", shrinkage=..., priors=uniform)`
+    gives the same functions up to the logarithm of the prior.
+
+    Args:
+        vectors: (n, D) float.
+        labels: (n,) class numbers.
+        classes: how many there are.
+        shrinkage: in (0, 1]; 1 takes the channels as independent and equally strong.
+
+    Returns:
+        (classes, D) and (classes,) float32: a row's logits are `vectors @ weights.T + biases`.
+
+    Raises:
+        ValueError: the vectors do not scatter at all.
+    """
+    seen = np.unique(labels)
+    means = np.zeros((classes, vectors.shape[1]))
+    covariance = np.zeros((vectors.shape[1], vectors.shape[1]))
+    for label in seen:
+        rows = vectors[labels == label].astype(np.float64)
+        means[label] = rows.mean(axis=0)
+        rows -= means[label]
+        covariance += rows.T @ rows / (len(rows) * len(seen))
+    scale = np.trace(covariance) / len(covariance)
+    if not scale > 0:
+        raise ValueError("the vectors of each class are all the same")
+    covariance *= 1 - shrinkage
+    covariance[np.diag_indices_from(covariance)] += shrinkage * scale
+    weights = cho_solve(cho_factor(covariance, lower=True, overwrite_a=True), means.T).T
+    biases = np.full(classes, UNSEEN)
+    biases[seen] = -0.5 * np.einsum("kd,kd->k", weights[seen], means[seen])
+    return weights.astype(np.float32), biases.astype(np.float32)
