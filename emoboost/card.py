@@ -12,6 +12,8 @@ from emoboost.metrics import unweighted_accuracy, weighted_accuracy
 from emoboost.recipe import Recipe
 
 CONFUSION_PICTURE = "confusion.png"
+CALIBRATION = "## Calibration on own speech"
+"""Heading of the last section of a calibrated model's card."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,57 @@ def model_card(config: ModelConfig, facts: CardFacts) -> str:
         _licences(config, facts),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def calibrated_card(card: str, config: ModelConfig) -> str:
+    """The card of a model that was calibrated on a user's own speech: that of the model before, with a section more.
+
+    Args:
+        card: of the model before; may be empty, or have such a section already, which is replaced.
+        config: of the calibrated model; its `training` holds `calibration`.
+    """
+    kept = card.partition(f"\n\n{CALIBRATION}\n")[0].strip()
+    _, _, body = kept.partition("\n") if kept.startswith("# ") else ("", "", kept)
+    sections = [f"# {config.name}", body.strip(), _calibration(config)]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _calibration(config: ModelConfig) -> str:
+    facts = config.training["calibration"]
+    rows = [
+        f"| {title} | {before[key]:{form}} | {after[key]:{form}} |"
+        for before, after in [(facts["before"], facts["after"])]
+        for title, key, form in (
+            ("NLL (nats)", "nll", ".3f"),
+            ("ECE", "ece", ".1%"),
+            ("UA (mean recall)", "ua", ".1%"),
+        )
+    ]
+    labels = ", ".join(f"{name} {count}" for name, count in facts["labels"].items())
+    biases = ", ".join(f"{name} {each:+.2f}" for name, each in zip(config.classes, config.bias, strict=True))
+    verdict = "It helps on speech that it was not fitted on."
+    if not facts["after"]["nll"] < facts["before"]["nll"]:
+        verdict = "**It does not help on speech that it was not fitted on**, and was written all the same (`--anyway`)."
+    return f"""\
+{CALIBRATION}
+
+The weights are those of {facts["model"]}. Its temperature was replaced, and a bias for each class added,
+so that the numbers are probabilities on speech like this:
+{config.calibrated_on}.
+What this card says above of the temperature and of results is about the model before.
+
+| | |
+|---|---|
+| labelled utterances | {facts["utterances"]}{", weighted" if facts["weighted"] else ""}: {labels} |
+| temperature | {config.temperature:.3f} |
+| bias | {biases} |
+
+{verdict}
+Cross-validated, {facts["folds"]} folds that share no {facts["apart"]}:
+
+| | before | after |
+|---|---|---|
+{chr(10).join(rows)}"""
 
 
 def _what(config: ModelConfig, facts: CardFacts) -> str:

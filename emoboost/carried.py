@@ -32,6 +32,13 @@ def values_of(column: pa.Array | pa.ChunkedArray) -> list[Any]:
         return [_value(column.slice(row, 1)) for row in range(len(column))]
 
 
+def texts_of(table: pa.Table, name: str) -> list[str]:
+    """The values of a column as text without blanks around it; '' where there is none, also of the column."""
+    if name not in table.column_names:
+        return [""] * len(table)
+    return ["" if value is None else str(value).strip() for value in values_of(table[name])]
+
+
 def _value(one: pa.Array | pa.ChunkedArray) -> Any:
     try:
         return one[0].as_py()

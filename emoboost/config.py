@@ -203,6 +203,10 @@ class ModelConfig:
     enhancement: EnhancementConfig = field(default_factory=EnhancementConfig)
     temperature: float = 1.0
     """Logits are divided by it before the softmax; fitted in training."""
+    bias: tuple[float, ...] = ()
+    """Added to the logits after the temperature, one number a class; empty is none. Fitted by `calibrate`."""
+    calibrated_on: str | None = None
+    """The user's own speech that temperature and bias were fitted on, in words; None for a model as it was trained."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Provenance: corpus, licence, recipe, seed, results. Free-form, shown by `model show`."""
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -211,13 +215,17 @@ class ModelConfig:
     def to_json(self) -> str:
         """Canonical text: the same config always gives the same bytes.
 
-        Of the encoder's `log_mel` and `waveform` only the one that it reads is written, and no `loudness` where there
-        is none. So a model that was made before there was such a key keeps its text, and with it its identity.
+        Of the encoder's `log_mel` and `waveform` only the one that it reads is written, and `loudness`, `bias` and
+        `calibrated_on` only where there are some. So a model that was made before there were such keys keeps its text,
+        and with it its identity.
         """
         values = dataclasses.asdict(self)
         if self.segment.loudness is None:
             del values["segment"]["loudness"]
         del values["backbone"]["waveform" if self.backbone.reads == "log_mel" else "log_mel"]
+        for name in ("bias", "calibrated_on"):
+            if not values[name]:
+                del values[name]
         return json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
     @classmethod

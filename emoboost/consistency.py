@@ -15,6 +15,8 @@ TEMPERATURES = (1e-3, 1e3)
 """Beyond these all probabilities are 0 or 1, or equal."""
 SLOWEST = 100
 """Samples a second; loudness is measured over hundredths of it."""
+BIASES = 100
+"""Beyond it, with either sign, a bias decides alone; far beyond, its sum with a logit is no number."""
 FEWEST_BUCKETS = 4
 """Of distances in WavLM, whose formula divides by a quarter of them."""
 Rule = tuple[str, object, bool, str]
@@ -42,6 +44,10 @@ def _rules(config: "ModelConfig") -> Iterator[Rule]:
     yield "classes", list(classes), are_names, "different names, at least one"
     lowest, highest = TEMPERATURES
     yield "temperature", temperature, lowest <= temperature <= highest, f"from {lowest:g} to {highest:g}"
+    bias, on = config.bias, config.calibrated_on
+    is_bias = len(bias) in (0, len(classes)) and all(-BIASES <= each <= BIASES for each in bias)
+    yield "bias", list(bias), is_bias, f"{len(classes)} numbers from -{BIASES} to {BIASES}, one a class, or none"
+    yield "calibrated_on", on, on is None or bool(on.strip()), "words that say on which speech"
     yield _share("segment: preemphasis", config.segment.preemphasis)
     loudness, rate = config.segment.loudness, config.segment.sample_rate
     if loudness is not None:

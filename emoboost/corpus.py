@@ -8,7 +8,7 @@ from difflib import get_close_matches
 import numpy as np
 import pyarrow as pa
 
-from emoboost.carried import rows_at, values_of
+from emoboost.carried import rows_at, texts_of
 from emoboost.errors import ManifestError
 from emoboost.plan import make_plan, read_shard, utterances_of
 from emoboost.temporary import temporary_folder
@@ -41,6 +41,12 @@ class Corpus:
     def classes(self) -> tuple[str, ...]:
         """Every label that occurs, sorted."""
         return tuple(sorted(set(self.labels)))
+
+    @property
+    def class_shares(self) -> dict[str, float]:
+        """Share of the utterances that each label has, sorted by label; they sum to 1."""
+        counts = Counter(self.labels)
+        return {name: counts[name] / len(self.labels) for name in self.classes}
 
     def class_numbers(self, classes: Sequence[str]) -> np.ndarray:
         """(utterances,) int64: each label's position in `classes`."""
@@ -88,7 +94,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to
         places = [place for place, name in zip(places, names, strict=True) if name in label_map]
         if not labels:
             raise ManifestError(f"{manifest}: the label map leaves nothing; it has {', '.join(sorted(set(names)))}")
-    speakers = _cells(table, "speaker")
+    speakers = texts_of(table, "speaker")
     if to_train:
         _refuse_single("label", labels, manifest)
         _refuse_single("speaker", speakers, manifest)
@@ -99,9 +105,9 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to
         utterances_of(table),
         labels,
         speakers,
-        _cells(table, "session"),
-        _cells(table, "text"),
-        _cells(table, "split"),
+        texts_of(table, "session"),
+        texts_of(table, "text"),
+        texts_of(table, "split"),
         places,
         left_out,
     )
@@ -129,13 +135,7 @@ def _column(table: pa.Table, name: str, manifest: str) -> list[str]:
             f"{manifest}: no column {name!r}; found {', '.join(table.column_names[7:]) or 'none'} beside the "
             "recognised ones; training needs label and speaker"
         )
-    values = _cells(table, name)
+    values = texts_of(table, name)
     if empty := [row for row, value in enumerate(values, 1) if not value]:
         raise ManifestError(f"{manifest}: row {empty[0]} has no {name} ({len(empty)} in all); fill or remove them")
     return values
-
-
-def _cells(table: pa.Table, name: str) -> list[str]:
-    if name not in table.column_names:
-        return [""] * len(table)
-    return ["" if value is None else str(value).strip() for value in values_of(table[name])]

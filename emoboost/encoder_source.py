@@ -46,7 +46,14 @@ class EncoderSource:
             raise UsageError("--layers belongs to --encoder; a model's own encoder is cut to its layers")
         folder = find_model(self.model)
         config = dataclasses.replace(
-            folder.config, name=name, classes=classes, temperature=1.0, training={}, weights={}
+            folder.config,
+            name=name,
+            classes=classes,
+            temperature=1.0,
+            bias=(),
+            calibrated_on=None,
+            training={},
+            weights={},
         )
         if config.spectrogram_branch is None:
             raise UsageError(f"--base-model {self.model}: it has no spectrogram branch to take AlexNet from")

@@ -159,7 +159,7 @@ class Reliability:
     accuracy: np.ndarray
     """(bins,) share of right labels, NaN where it is empty."""
     count: np.ndarray
-    """(bins,) utterances."""
+    """(bins,) utterances, or the sum of their weights."""
 
     @property
     def error(self) -> float:
@@ -168,20 +168,24 @@ class Reliability:
         return float((gaps * self.count).sum() / self.count.sum())
 
 
-def reliability(probabilities: np.ndarray, truth: np.ndarray, bins: int = 10) -> Reliability:
+def reliability(
+    probabilities: np.ndarray, truth: np.ndarray, bins: int = 10, weight: np.ndarray | None = None
+) -> Reliability:
     """Bin utterances by their confidence, in bins of equal width.
 
     Args:
         probabilities: (n, classes).
         truth: (n,) class numbers.
         bins: over [0, 1].
+        weight: (n,) how many utterances each stands for; None is one.
     """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     number = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    count = np.bincount(number, minlength=bins)
+    count = np.bincount(number, weight, bins)
+    each = 1 if weight is None else weight
     with np.errstate(invalid="ignore"):
         return Reliability(
-            np.bincount(number, confidence, bins) / count, np.bincount(number, right, bins) / count, count
+            np.bincount(number, confidence * each, bins) / count, np.bincount(number, right * each, bins) / count, count
         )
 
 

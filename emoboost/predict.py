@@ -1,7 +1,7 @@
 """The network half of annotation: inputs to probabilities to labels; and both halves together for single files."""
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emoboost.access import ANYWHERE, Access
+from emoboost.calibration import tensor_probabilities
 from emoboost.checkpoint import ModelFolder, find_model, load_network
 from emoboost.config import ModelConfig
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS
@@ -90,6 +91,24 @@ class EmotionModel:
         Returns:
             (n, classes) float32.
         """
+        config = self.config
+        return self._outputs(
+            inputs, valid, sub_batch, lambda logits: tensor_probabilities(logits, config.temperature, config.bias)
+        )
+
+    def segment_logits(
+        self, inputs: Mapping[str, np.ndarray], valid: np.ndarray, sub_batch: int = SUB_BATCH
+    ) -> np.ndarray:
+        """What the network says of every segment, before temperature, bias and softmax: the same shapes."""
+        return self._outputs(inputs, valid, sub_batch, lambda logits: logits)
+
+    def _outputs(
+        self,
+        inputs: Mapping[str, np.ndarray],
+        valid: np.ndarray,
+        sub_batch: int,
+        finish: "Callable[[torch.Tensor], torch.Tensor]",
+    ) -> np.ndarray:
         import torch
 
         batches = [np.zeros((0, len(self.classes)), np.float32)]
@@ -99,24 +118,31 @@ class EmotionModel:
         ):
             for start in range(0, len(valid), sub_batch):
                 rows = slice(start, start + sub_batch)
-                batches += self._batch({name: values[rows] for name, values in inputs.items()}, valid[rows])
+                batches += self._batch({name: values[rows] for name, values in inputs.items()}, valid[rows], finish)
         return np.concatenate(batches)
 
-    def _batch(self, inputs: Mapping[str, np.ndarray], valid: np.ndarray) -> list[np.ndarray]:
-        """Softmax of some segments, in halves when the device's memory is too small for all of them."""
+    def _batch(
+        self,
+        inputs: Mapping[str, np.ndarray],
+        valid: np.ndarray,
+        finish: "Callable[[torch.Tensor], torch.Tensor]",
+    ) -> list[np.ndarray]:
+        """Some segments, in halves when the device's memory is too small for all of them."""
         import torch
 
         try:
             tensors = {name: self._tensor(values).float() for name, values in inputs.items()}
             logits = self.network(tensors, self._tensor(valid)).logits.float()
-            return [(logits / self.config.temperature).softmax(1).cpu().numpy()]
+            return [finish(logits).cpu().numpy()]
         except torch.OutOfMemoryError as error:
             half = len(valid) // 2
             if not half:
                 raise MemoryError(str(error).splitlines()[0]) from error
         torch.cuda.empty_cache()
         halves = (slice(None, half), slice(half, None))
-        parts = [self._batch({name: values[rows] for name, values in inputs.items()}, valid[rows]) for rows in halves]
+        parts = [
+            self._batch({name: values[rows] for name, values in inputs.items()}, valid[rows], finish) for rows in halves
+        ]
         return [rows for part in parts for rows in part]
 
     def probabilities_of(self, pieces: Iterable[Prepared]) -> tuple[tuple[Outcome, ...], np.ndarray]:

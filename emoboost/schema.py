@@ -33,12 +33,12 @@ COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("status", pa.string(), "`ok` or `error` (`no_speech` is reserved)"),
     ("error_type", pa.string(), "one of a closed list; null unless status is `error`"),
     ("error_message", pa.string(), "what was wrong with which file; null unless status is `error`"),
-    ("label", pa.string(), "the class with the highest probability; null on error"),
-    ("confidence", pa.float32(), "that probability"),
+    ("label", pa.string(), "the class with the highest score; null on error"),
+    ("confidence", pa.float32(), "that score"),
     (
         "prob_<class>",
         pa.float32(),
-        "one column a class: the mean over the utterance's segments; they sum to 1",
+        "one column a class, its score: the mean over the utterance's segments; they sum to 1",
     ),
     ("n_segments", pa.int32(), "3-second segments averaged; 0 on error"),
     (

@@ -8,12 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emoboost.carried import values_of
+from emoboost.ledger import METADATA_PREFIX
 from emoboost.schema import Status
 from emoboost.vocabulary import canonical
 
 MANY_SEGMENTS = 10
 FIRST_ERRORS = 5
 TRUTH = "manifest_label"
+CALIBRATED_ON = f"{METADATA_PREFIX}calibrated_on".encode()
 
 
 @dataclass
@@ -30,10 +32,14 @@ class Counts:
     first_errors: list[Mapping[str, str]] = field(default_factory=list)
     compared: int = 0
     agreed: int = 0
+    calibrated_on: str | None = None
+    """The user's own speech that the model of the parts was calibrated on; None: their numbers are scores."""
 
     def add(self, part: pa.Table) -> None:
         """Count one part's rows."""
         self.utterances += len(part)
+        if words := (part.schema.metadata or {}).get(CALIBRATED_ON):
+            self.calibrated_on = words.decode(errors="replace")
         self.seconds += pc.sum(part["duration"]).as_py() or 0.0
         self.segments += pc.sum(part["n_segments"]).as_py() or 0
         self.many_segments += pc.sum(pc.greater(part["n_segments"], MANY_SEGMENTS)).as_py() or 0

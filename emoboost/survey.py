@@ -32,8 +32,13 @@ class Survey:
         return len(set(np.round(self.seconds, 4).tolist())) == 1
 
 
-def survey(corpus: Corpus, sample_rate: int) -> Survey:
+def survey(corpus: Corpus, sample_rate: int, access: Access | None = None) -> Survey:
     """Decode every recording, several at a time (decoders leave Python's lock alone).
+
+    Args:
+        corpus: whose recordings.
+        sample_rate: in Hz, of the samples that are hashed.
+        access: how they may be reached; None is `Access()`.
 
     Raises:
         ManifestError: an utterance cannot be read; training never drops data silently.
@@ -41,7 +46,7 @@ def survey(corpus: Corpus, sample_rate: int) -> Survey:
 
     def look(place: str, utterance: Utterance) -> tuple[str, float]:
         try:
-            with open_recording(resolve(utterance.uri, corpus.base), Access()) as recording:
+            with open_recording(resolve(utterance.uri, corpus.base), access or Access()) as recording:
                 waveform = recording.read(*utterance.span, utterance.channel, MAX_SECONDS, sample_rate)
         except AudioError as error:
             raise ManifestError(f"{place}: {printable(error.message)}; correct or remove that row") from error

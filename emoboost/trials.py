@@ -8,9 +8,10 @@ from typing import Self
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 
 from emoboost.atomic import write_whole
+from emoboost.calibration import probabilities
 from emoboost.config import ModelConfig
 from emoboost.folds import Fold
 from emoboost.frozen import FrozenFeatures
@@ -187,18 +188,21 @@ class Pooled:
     fold: np.ndarray
     """(segments,) position of the fold that tested it."""
 
-    def probabilities(self, temperature: float | np.ndarray = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    def probabilities(
+        self, temperature: float | np.ndarray = 1.0, bias: Sequence[float] = ()
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Utterances that were tested, and the mean of their segments' probabilities.
 
         Args:
             temperature: one for all, or (segments,) one each.
+            bias: (classes,); empty is none.
 
         Returns:
             (n,) numbers of utterances, and (n, classes).
         """
         tested, number = np.unique(self.utterance, return_inverse=True)
         divisor = np.broadcast_to(temperature, len(self.logits))[:, None]
-        return tested, utterance_means(softmax(self.logits / divisor, axis=1), number, len(tested))
+        return tested, utterance_means(probabilities(self.logits, divisor, bias), number, len(tested))
 
 
 def pool(results: Sequence[TrialResult]) -> Pooled:

@@ -13,6 +13,7 @@ from emoboost.access import Access
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
 from emoboost.errors import UsageError
 from emoboost.user_path import user_path
+from jobs.cli_calibrate import add_to as add_calibrate
 from jobs.exits import Exit, run
 from jobs.failures import RESUME
 
@@ -333,7 +334,7 @@ def predict(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Take a quick look at a few FILES, without Ray: label, probabilities, timeline."""
+    """Take a quick look at a few FILES, without Ray: label, scores, timeline."""
     from jobs.predict import predict_command
 
     run(lambda: predict_command(files, model, channel, output, as_json=json), debug=debug)
@@ -553,6 +554,9 @@ def train(
         ),
         debug=debug,
     )
+
+
+add_calibrate(app)
 
 
 @model_app.command("list")

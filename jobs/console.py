@@ -63,10 +63,19 @@ def summary_text(summary: Summary, speed: float, log: str | None, trained_on: st
     lines += [f"Renamed: {printable(old)} is carried as {printable(new)}" for old, new in summary.renames.items()]
     lines += [f"PROBLEM: {printable(problem)}" for problem in summary.problems]
     lines += ["", f"Model    {printable(summary.model)} ({printable(trained_on)})"]
+    if ok:
+        lines.append(f"Scores   {calibration_text(counts.calibrated_on)}")
     lines += [f"Output   {printable(summary.output)}/labels"]
     if log is not None:
         lines.append(f"Log      {printable(log)}")
     return "\n".join(lines)
+
+
+def calibration_text(calibrated_on: str | None) -> str:
+    """What the numbers of a model are: probabilities on some speech, or scores."""
+    if calibrated_on is None:
+        return "not calibrated on your speech (emoboost-batch calibrate)"
+    return f"probabilities on speech like that of the calibration: {printable(calibrated_on)}"
 
 
 def label_lines(labels: Mapping[str, int]) -> list[str]:

@@ -27,7 +27,7 @@ def show_command(model: str, *, as_json: bool) -> Exit:
     if as_json:
         print(json.dumps({**facts, "config": json.loads(folder.config.to_json()), "card": folder.card}))
     else:
-        tell("\n".join(f"{name.replace('_', ' '):<12} {_plain(value)}" for name, value in facts.items()))
+        tell("\n".join(f"{name.replace('_', ' '):<13} {_plain(value)}" for name, value in facts.items()))
         tell(f"\n{folder.card}".rstrip())
     return Exit.COMPLETE
 
@@ -38,6 +38,7 @@ def model_facts(folder: ModelFolder) -> Mapping[str, object]:
     return {
         "identity": folder.identity,
         "trained_on": config.training.get("summary", "provenance unknown"),
+        "calibrated_on": config.calibrated_on,
         "classes": list(config.classes),
         "encoder": f"{config.backbone.source}, layers {', '.join(map(str, config.backbone.layers))}",
         "guidance": [
@@ -51,4 +52,6 @@ def model_facts(folder: ModelFolder) -> Mapping[str, object]:
 
 
 def _plain(value: object) -> str:
+    if value is None:
+        return "nothing but the training data (emoboost-batch calibrate)"
     return printable(", ".join(map(str, value)) or "none" if isinstance(value, list) else value)

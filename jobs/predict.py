@@ -9,7 +9,7 @@ from emoboost.errors import FIXES, AudioErrorType, EmoboostError, UsageError
 from emoboost.predict import EmotionModel, Prediction, load_model
 from emoboost.printable import printable
 from emoboost.user_path import refuse_unwritable
-from jobs.console import bar, tell
+from jobs.console import bar, calibration_text, tell
 from jobs.exits import Exit
 from jobs.planning import parse_channel
 
@@ -43,12 +43,13 @@ def predict_command(
         tell("\n\n".join(prediction_text(prediction, model) for prediction in predictions))
         card = model.config.training.get("summary", "provenance unknown")
         tell(f"\nModel {printable(model.identity)} ({printable(card)})")
+        tell(f"Scores {calibration_text(model.config.calibrated_on)}")
     failed = any(prediction.label is None for prediction in predictions)
     return Exit.ERRORS if failed else Exit.COMPLETE
 
 
 def prediction_text(prediction: Prediction, model: EmotionModel) -> str:
-    """Label, probabilities as bars, and one line a segment when there are several."""
+    """Label, scores as bars, and one line a segment when there are several."""
     if prediction.label is None:
         assert prediction.error_type is not None
         fix = FIXES[AudioErrorType(prediction.error_type)]

@@ -132,6 +132,8 @@ def evaluation_of(
     corpus, config = laboratory.corpus, folder.config
     logits, vectors = head_outputs(folder, features)
     count = len(corpus.utterances)
+    # Undivided logits need a bias that is larger by as much to give the labels that the model gives.
+    undivided = tuple(config.temperature * each for each in config.bias)
     pooled = Pooled(logits, features.utterance, np.zeros(len(logits), np.int64))
     sums = np.zeros((count, vectors.shape[1]))
     np.add.at(sums, features.utterance, vectors)
@@ -139,8 +141,8 @@ def evaluation_of(
         seed=int(config.training.get("seed", 0)),
         tested=np.arange(count),
         fold=np.zeros(count, np.int64),
-        probabilities=_merged(pooled.probabilities()[1], merging),
-        calibrated=_merged(pooled.probabilities(config.temperature)[1], merging),
+        probabilities=_merged(pooled.probabilities(1.0, undivided)[1], merging),
+        calibrated=_merged(pooled.probabilities(config.temperature, config.bias)[1], merging),
         temperatures=(config.temperature,),
         vectors=(sums / np.bincount(features.utterance)[:, None]).astype(np.float32),
     )

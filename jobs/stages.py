@@ -209,4 +209,6 @@ def run_facts(work: NetworkWork, model: EmotionModel) -> dict[str, str]:
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+    if model.config.calibrated_on is not None:
+        facts["calibrated_on"] = model.config.calibrated_on
     return {METADATA_PREFIX + name: value for name, value in facts.items()}

@@ -25,6 +25,7 @@ from emoboost.label_maps import load_label_map
 from emoboost.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from emoboost.plots import plot_confusion
 from emoboost.printable import printable
+from emoboost.priors import CLASS_SHARES
 from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
 from emoboost.temporary import temporary_folder
@@ -103,7 +104,7 @@ def _train(options: TrainOptions, laboratory: Laboratory, output: Path, folder: 
     config = dataclasses.replace(
         laboratory.config,
         temperature=pooled_temperature(results, "both", truth) if results else 1.0,
-        training=provenance(facts, hash_corpus(laboratory), options.recipe, options.seed),
+        training=provenance(facts, laboratory.corpus, hash_corpus(laboratory), options.recipe, options.seed),
     )
     try:
         return _write(output, laboratory, config, facts, trained)
@@ -233,11 +234,12 @@ def card_facts(
     )
 
 
-def provenance(facts: CardFacts, corpus_hash: str, recipe: Recipe, seed: int) -> dict[str, object]:
+def provenance(facts: CardFacts, corpus: Corpus, corpus_hash: str, recipe: Recipe, seed: int) -> dict[str, object]:
     """What `config.json` remembers of the training."""
     return {
         "summary": f"trained on {facts.description}, {facts.utterances} utterances of {facts.speakers} speakers",
         "corpus_sha256": corpus_hash,
+        CLASS_SHARES: corpus.class_shares,
         "licence": facts.licence,
         "recipe": asdict(recipe),
         "seed": seed,

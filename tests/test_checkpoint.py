@@ -148,6 +148,8 @@ class TestIdentity:
             {"classes": ("anger", "happiness", "sadness", "neutral")},
             {"training": {"summary": "random weights."}},
             {"name": "tinier"},
+            {"bias": (0.0, 0.0, 0.0, 1e-7)},
+            {"calibrated_on": "calls"},
         ],
         ids=str,
     )

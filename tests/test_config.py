@@ -49,6 +49,12 @@ configs = st.builds(
     training=st.dictionaries(texts, st.integers() | texts | st.lists(numbers), max_size=3),
     weights=st.dictionaries(texts, texts, max_size=2),
 )
+calibrated_configs = st.builds(
+    lambda config, biases, words: dataclasses.replace(config, bias=biases[: len(config.classes)], calibrated_on=words),
+    configs,
+    st.tuples(*[st.floats(-100, 100)] * 4),
+    names,
+)
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> str:
@@ -57,11 +63,18 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
     return json.dumps(values)
 
 
-@given(configs)
+@given(configs | calibrated_configs)
 def test_round_trip(config: ModelConfig) -> None:
     parsed = ModelConfig.from_json(config.to_json())
     assert parsed == config
     assert parsed.to_json() == config.to_json()
+
+
+def test_what_no_calibration_set_is_not_in_the_text() -> None:
+    assert not {"bias", "calibrated_on"} & json.loads(DEFAULT.to_json()).keys()
+    calibrated = dataclasses.replace(DEFAULT, bias=(0.5, -0.5), calibrated_on="calls")
+    assert json.loads(calibrated.to_json()).items() >= {"calibrated_on": "calls"}.items()
+    assert json.loads(calibrated.to_json())["bias"] == [0.5, -0.5]
 
 
 @given(configs, st.randoms(use_true_random=False))
@@ -106,6 +119,14 @@ def test_a_whole_number_is_a_float_where_one_is_asked_for() -> None:
         (lambda v: v["segment"].update(samples=None), r"segment: samples: expected int, found None"),
         (lambda v: v.update(temperature="1"), r"temperature: expected float, found '1'"),
         (lambda v: v.update(temperature=True), r"temperature: expected float, found True"),
+        (lambda v: v.update(bias=0.5), r"bias: expected a list, found 0\.5"),
+        (lambda v: v.update(bias=[0.5, "1"]), r"bias\[1\]: expected float, found '1'"),
+        (lambda v: v.update(bias=[0.5]), r"bias: \[0\.5\] must be 2 numbers from -100 to 100, one a class, or none"),
+        (lambda v: v.update(bias=[0.5, float("nan")]), r"bias: \[0\.5, nan\] must be 2 numbers"),
+        (lambda v: v.update(bias=[0.5, float("inf")]), r"bias: \[0\.5, inf\] must be 2 numbers"),
+        (lambda v: v.update(bias=[0, 101]), r"bias: \[0\.0, 101\.0\] must be 2 numbers from -100 to 100"),
+        (lambda v: v.update(calibrated_on=3), r"calibrated_on: expected str, found 3"),
+        (lambda v: v.update(calibrated_on=" "), r"calibrated_on: ' ' must be words that say on which speech"),
         (lambda v: v["enhancement"].update(relu=1), r"enhancement: relu: expected bool, found 1"),
         (lambda v: v["segment"].update(tail="cut"), r"segment: tail: 'cut' is none of 'pad', 'align'"),
         (lambda v: v.update(mfcc_branch=[]), r"mfcc_branch: expected an object, found \[\]"),
