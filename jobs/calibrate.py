@@ -86,7 +86,13 @@ def calibrate_command(options: CalibrateOptions, *, as_json: bool) -> Exit:
                 f"was not fitted on, NLL is {checked.before.nll:.3f} before and {checked.after.nll:.3f} after. Label "
                 "more of your speech, or write it all the same with --anyway"
             )
-        written = write_model(place, folder, config)
+        try:
+            written = write_model(place, folder, config)
+        except OSError as error:
+            raise OutputError(
+                f"{options.output}: cannot be written ({error.strerror or error}); free space, or choose another "
+                "--output"
+            ) from error
         facts["model"] = written.identity
     if as_json:
         print(json.dumps(facts))
@@ -245,19 +251,14 @@ def write_model(place: Path, folder: ModelFolder, config: ModelConfig) -> ModelF
     """Write the new model's folder; its weights are the old one's, byte for byte.
 
     Raises:
-        OutputError: it cannot be written.
+        OSError: it cannot be written.
         ModelError: a weight file changed meanwhile.
     """
-    try:
-        for name in COPIED:
-            if (folder.path / name).is_file():
-                shutil.copyfile(folder.path / name, place / name)
-        (place / CARD).write_text(calibrated_card(folder.card, config), encoding="utf-8")
-        (place / CONFIG).write_text(config.to_json(), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"{place}: cannot be written ({error.strerror or error}); free space or choose another --output"
-        ) from error
+    for name in COPIED:
+        if (folder.path / name).is_file():
+            shutil.copyfile(folder.path / name, place / name)
+    (place / CARD).write_text(calibrated_card(folder.card, config), encoding="utf-8")
+    (place / CONFIG).write_text(config.to_json(), encoding="utf-8")
     written = find_model(place)
     written.verify()
     return written

@@ -3,7 +3,10 @@
 import csv
 import json
 import re
+import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +93,13 @@ def calibrated(before: ModelFolder, labels: list[str], tmp_path_factory: pytest.
     return find_model(folder / "mine")
 
 
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory, clips: list[Path]) -> Path:
+    file = tmp_path_factory.mktemp("archive") / "m.csv"
+    file.write_text("path\n" + "".join(f"{clip}\n" for clip in clips[:3]))
+    return file
+
+
 class TestTheNewModel:
     def test_its_weights_are_the_old_ones_byte_for_byte(self, before: ModelFolder, calibrated: ModelFolder) -> None:
         for name in (TRAINED, FROZEN, TRAINING_AUDIO):
@@ -173,12 +183,6 @@ class TestTheNewModel:
 
 
 class TestOutputsOfIt:
-    @pytest.fixture(scope="class")
-    def manifest(self, tmp_path_factory: pytest.TempPathFactory, clips: list[Path]) -> Path:
-        file = tmp_path_factory.mktemp("archive") / "m.csv"
-        file.write_text("path\n" + "".join(f"{clip}\n" for clip in clips[:3]))
-        return file
-
     def test_say_on_which_speech(self, calibrated: ModelFolder, manifest: Path, tmp_path: Path) -> None:
         ledger = annotated(manifest, tmp_path / "out", calibrated)
         (part,) = (tmp_path / "out/labels").iterdir()
@@ -399,7 +403,7 @@ class TestRefusals:
     def test_a_channel_that_is_none(self, before: ModelFolder, labels: list[str], tmp_path: Path) -> None:
         truth = write_truth(tmp_path / "t.csv", labels)
         self.refuse(before, truth, "--channel left: give a channel number", UsageError, channel="left")
-        self.refuse(before, truth, r"row 1: .*has 1 channel", channel="1")
+        self.refuse(before, truth, r"row 1: .*there is no channel 1; it has 1; correct or remove that row", channel="1")
 
     def test_weights_that_were_changed(self, before: ModelFolder, labels: list[str], tmp_path: Path) -> None:
         model = Path(shutil.copytree(before.path, tmp_path / "model"))
@@ -407,15 +411,21 @@ class TestRefusals:
         truth = write_truth(tmp_path / "t.csv", labels)
         self.refuse(find_model(model), truth, r"model\.safetensors: SHA-256 is", UsageError)
 
-    def test_a_disk_that_fills_up(
-        self, before: ModelFolder, labels: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def full(source: Path, target: Path) -> None:
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr("shutil.copyfile", full)
+    def test_a_disk_that_fills_up(self, before: ModelFolder, labels: list[str], tmp_path: Path) -> None:
+        """As it does where no file may be larger than what a weight file is."""
         truth = write_truth(tmp_path / "t.csv", labels)
-        self.refuse(before, truth, r"cannot be written \(No space left on device\); free space", OutputError)
+        small = (before.path / TRAINED).stat().st_size // 2
+        words = ["calibrate", str(before.path), "--truth", str(truth), "--output", str(tmp_path / "mine")]
+        ended = subprocess.run(
+            [sys.executable, "-B", "-c", "from jobs.cli import main; main()", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (small, small)),
+        )
+        assert ended.returncode == Exit.USAGE, ended.stderr
+        assert f"Error: {tmp_path}/mine: cannot be written (File too large); free space, or choose" in ended.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 
 
 class TestTruth:

@@ -31,7 +31,7 @@ from emoboost.summary import Summary
 from jobs import exits
 from jobs.annotate import AnnotateOptions
 from jobs.cli import app
-from jobs.console import label_lines
+from jobs.console import calibration_text, label_lines
 from jobs.exits import Exit
 from jobs.planning import open_or_plan
 
@@ -40,6 +40,7 @@ README = REPOSITORY / "README.md"
 CLI = REPOSITORY / "docs/cli.md"
 ERRORS = REPOSITORY / "docs/errors.md"
 SECURITY = REPOSITORY / "docs/security.md"
+CALIBRATION = REPOSITORY / "docs/calibration.md"
 ARCHITECTURE = REPOSITORY / "docs/architecture.md"
 PAGES = sorted(
     page
@@ -324,6 +325,7 @@ def test_readme_shows_what_annotate_prints(annotated: tuple[Path, Ledger, Summar
     for line in [*label_lines(summary.counts.labels), f"Output   {summary.output}/labels"]:
         assert f"\n{line}\n" in text(README)
     assert f"Model    {summary.model} (" in text(README)
+    assert f"\nScores   {calibration_text(summary.counts.calibrated_on)}\n" in text(README)
 
 
 def test_readme_shows_labels_that_the_example_gets(annotated: tuple[Path, Ledger, Summary]) -> None:
@@ -363,6 +365,18 @@ def test_errors_page_makes_a_manifest_of_failed_rows(annotated: tuple[Path, Ledg
     with contextlib.chdir(folder):
         exec(compile(snippet, ERRORS.name, "exec"), {})
         assert Path("again.csv").read_text() == "uri,utterance_id\n"
+
+
+def test_calibration_page_corrects_for_another_mix(annotated: tuple[Path, Ledger, Summary]) -> None:
+    (snippet,) = blocks(CALIBRATION, "python")
+    folder, _, summary = annotated
+    names: dict[str, Any] = {}
+    with contextlib.chdir(folder):
+        exec(compile(snippet, CALIBRATION.name, "exec"), names)
+    assert names["better"].shape == (summary.planned, 7)
+    np.testing.assert_allclose(names["better"].sum(axis=1), 1)
+    np.testing.assert_allclose(names["better"].mean(axis=0), names["mix"], atol=1e-6)
+    assert "does not say" in names["remark"]
 
 
 def test_python_page_is_true() -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from emoboost.checkpoint import TRAINING_AUDIO, ModelFolder, find_model
+from emoboost.checkpoint import CONFIG, TRAINING_AUDIO, ModelFolder, find_model
 from emoboost.config import EnhancementConfig, MfccBranchConfig
 from emoboost.corpus import read_corpus
 from emoboost.encoder_source import EncoderSource
@@ -20,7 +20,8 @@ from emoboost.errors import EmoboostError, OutputError, UsageError
 from emoboost.feature_cache import FeatureCache
 from emoboost.frozen import encode, keep_inputs
 from emoboost.label_maps import load_label_map
-from emoboost.predict import preparation_for
+from emoboost.predict import load_model, preparation_for
+from emoboost.priors import trained_on
 from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
 from emoboost.survey import survey
@@ -30,10 +31,11 @@ from emoboost.utterance import Utterance
 from jobs.caching import CacheWork, EncodePacks, prepare_pack
 from jobs.cross_corpus import cross_protocol, join
 from jobs.evaluate import evaluation_of, remarks_on
-from jobs.laboratory import Laboratory, Plan, open_run, prepare
-from jobs.score_model import heard_before, merged_classes, warnings_of
+from jobs.laboratory import Laboratory, Plan, open_run, prepare, prepare_fixed
+from jobs.score_model import FIXED, heard_before, merged_classes, warnings_of
+from jobs.score_model import evaluation_of as evaluation_of_fixed
 from jobs.tensorboard import write_tensorboard
-from jobs.train import published_whole, training_audio
+from jobs.train import Origin, card_facts, provenance, published_whole, training_audio
 from jobs.trial_progress import TrialProgress
 from jobs.trial_workers import EVENTS, Events, TrialWork, run_one
 
@@ -477,3 +479,37 @@ def test_ids_of_training_data_with_other_samples_are_told(laboratory: Laboratory
     (known / TRAINING_AUDIO).write_text(f"{'f' * 64} {Path(corpus.utterances[3].uri).stem}\n")
     (line,) = warnings_of(find_model(known), corpus, [])
     assert line.startswith("1 of 12 utterances have names of training data")
+
+
+def test_a_fixed_models_bias_decides_its_labels(
+    acted: str, clips: list[Path], tiny_model: ModelFolder, tmp_path: Path
+) -> None:
+    """Before the temperature and after it."""
+    path = Path(shutil.copytree(tiny_model.path, tmp_path / "model"))
+    config = dataclasses.replace(tiny_model.config, temperature=3.0, bias=(-1.0, 0.0, 1.0, 0.0))
+    (path / CONFIG).write_text(config.to_json())
+    plan = Plan(variants=(), seeds=(), recipe=Recipe(copies=("clean",)), source=EncoderSource(model=str(path)))
+    laboratory = filled(prepare_fixed(read_corpus(acted), plan, tmp_path / "cache", FIXED))
+    classes, merging = merged_classes(config.classes, None)
+    evaluation = evaluation_of_fixed(find_model(path), laboratory, merging, classes, [], leaky=False)
+    (scores,) = evaluation.variants["tiny"]
+    assert scores.calibrated is not None
+    model, unbiased, changed = load_model(path), load_model(tiny_model.path), 0
+    for clip, before, after in zip(clips[:12], scores.probabilities, scores.calibrated, strict=True):
+        prediction = model.predict(clip)
+        changed += prediction.label != unbiased.predict(clip).label
+        np.testing.assert_allclose(after, list(prediction.probabilities.values()), atol=2e-3)  # cached as float16
+        if len(prediction.segments) == 1:
+            assert classes[before.argmax()] == prediction.label
+            assert before.max() > after.max()
+    assert changed
+
+
+def test_training_notes_how_frequent_its_classes_were(acted: str, tiny_model: ModelFolder) -> None:
+    corpus = read_corpus(acted)
+    corpus = dataclasses.replace(corpus, labels=["anger"] * 9 + ["sadness"] * 3)
+    noted = provenance(card_facts(corpus, Origin("acted", "ours", ""), 60.0, {}), corpus, "00", RECIPE, 0)
+    assert noted["class_shares"] == {"anger": 0.75, "sadness": 0.25}
+    config = dataclasses.replace(tiny_model.config, classes=corpus.classes, training=json.loads(json.dumps(noted)))
+    shares, remark = trained_on(config)
+    assert (shares.tolist(), remark) == ([0.75, 0.25], None)
