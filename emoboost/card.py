@@ -81,7 +81,7 @@ def _calibration(config: ModelConfig) -> str:
 The weights are those of {facts["model"]}. Its temperature was replaced, and a bias for each class added,
 so that the numbers are probabilities on speech like this:
 {config.calibrated_on}.
-What this card says above of the temperature and of results is about the model before.
+What this card says above of temperature, scores and results is about the model before.
 
 | | |
 |---|---|

@@ -32,7 +32,7 @@ UTTERANCES = 16
 """That are read and heard at a time."""
 COPIED = (TRAINED, FROZEN, TRAINING_AUDIO, CONFUSION_PICTURE)
 """Files that the new model has as the old one has them, where that has them."""
-UA_FALLS = "\nUA falls: classes that are rare in the labels win less often. To search for one, sort by its score."
+UA_FALLS = "\nUA falls: some classes win less often than before. To search for one, sort by its score."
 
 
 @dataclass(frozen=True, kw_only=True)
