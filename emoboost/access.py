@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from emoboost.patience import RETRY_SECONDS
 
@@ -37,6 +38,16 @@ class Access:
     def of_named(self) -> "Access":
         """The same stores for a place that a person named, which need not lie where recordings must."""
         return replace(self, root=None, http=True, http_anywhere=True, any_scheme=True)
+
+    def limited_as(self, options: Mapping[str, object]) -> "Access":
+        """The same with the limits of a recording that an output was made with.
+
+        Args:
+            options: of the output's plan.
+        """
+        names = ("max_bytes", "max_channels", "max_sample_rate")
+        limits: dict[str, Any] = {name: options[name] for name in names if name in options}
+        return replace(self, **limits)
 
 
 ANYWHERE = Access(http=True, http_anywhere=True)

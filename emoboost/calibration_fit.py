@@ -188,7 +188,7 @@ def figures_of(shares: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> Fig
     of_class = np.bincount(truth, weight)
     return Figures(
         nll=float(np.average(-np.log(likely), weights=weight)),
-        ece=reliability(shares, truth, weight=weight).error,
+        ece=reliability(shares, truth, weights=weight).error,
         ua=float((right[of_class > 0] / of_class[of_class > 0]).mean()),
     )
 

@@ -22,6 +22,15 @@ def guarded(text: str) -> str:
     return re.sub(PATTERN, r"'\1", text)
 
 
+def unguarded(text: str) -> str:
+    """What `guarded` was given.
+
+    >>> [unguarded(text) for text in ("'=1+1", "''=1+1", "it's 1+1", "'quoted'")]
+    ['=1+1', "'=1+1", "it's 1+1", "'quoted'"]
+    """
+    return text[1:] if text.startswith("'") and re.match(PATTERN, text) else text
+
+
 def guarded_column(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """A column of string or large_string, null staying null."""
     return pc.replace_substring_regex(column, PATTERN, r"'\1")

@@ -1,8 +1,10 @@
 """Label maps: which labels of a corpus are used, and as what. They are data, in one file, with a name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+
+import numpy as np
 
 from emoboost.errors import UsageError
 from emoboost.user_path import user_path
@@ -11,7 +13,7 @@ from emoboost.vocabulary import canonical
 SUPPLIED = Path(str(resources.files("emoboost") / "label_maps.yaml"))
 
 
-def load_label_map(name_or_file: str) -> dict[str, str]:
+def load_label_map(name_or_file: str, option: str = "--label-map") -> dict[str, str]:
     """Canonical label -> label to use; a label that it does not name is left out of the corpus.
 
     Names of emotions are brought to the canonical vocabulary on both sides, so that `irritated: angry` and
@@ -19,6 +21,7 @@ def load_label_map(name_or_file: str) -> dict[str, str]:
 
     Args:
         name_or_file: a name from the package's file, or a YAML file with one map.
+        option: what it was given as, for messages.
 
     Raises:
         UsageError: no such map, or a file of another form.
@@ -28,8 +31,41 @@ def load_label_map(name_or_file: str) -> dict[str, str]:
         return _checked(maps[name_or_file], name_or_file)
     file = user_path(name_or_file)
     if not file.is_file():
-        raise UsageError(f"--label-map {name_or_file}: no such map; give one of {', '.join(maps)}, or a YAML file")
+        raise UsageError(f"{option} {name_or_file}: no such map; give one of {', '.join(maps)}, or a YAML file")
     return _checked(_read(file), name_or_file)
+
+
+def merged_classes(classes: Sequence[str], label_map: Mapping[str, str] | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """The classes that a model gives under a label map, and how to get there.
+
+    Returns:
+        The classes, and (model's classes, these) with 1 where the first becomes the second; a class that the map leaves
+        out becomes none.
+
+    Raises:
+        UsageError: the map leaves no class.
+    """
+    names = [name if label_map is None else label_map.get(name) for name in classes]
+    merged = tuple(sorted({name for name in names if name is not None}))
+    table = np.array([[float(name == other) for other in merged] for name in names])
+    if not merged:
+        raise UsageError(f"the label map leaves none of the model's classes ({', '.join(classes)})")
+    return merged, table
+
+
+def merged_probabilities(probabilities: np.ndarray, merging: np.ndarray) -> np.ndarray:
+    """Probabilities of merged classes: sums over those that became one, as shares of what the map keeps.
+
+    Args:
+        probabilities: (n, model's classes).
+        merging: the table of `merged_classes`.
+
+    Returns:
+        (n, merged classes).
+    """
+    merged = probabilities @ merging
+    shares: np.ndarray = merged / np.maximum(merged.sum(axis=1, keepdims=True), 1e-12)
+    return shares
 
 
 def _read(file: Path) -> Mapping[str, object]:

@@ -1,22 +1,29 @@
 """The field's two accuracies and what belongs to them, over utterances."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 
-def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts, true class by row and predicted class by column: (classes, classes) int64.
+ROUNDING = 1e-12
+"""Of sums of weights, relative."""
+MOST_CHOSEN = 10**7
+"""Numbers of a bootstrap that are held at a time, 80 MB."""
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Counts, true class by row and predicted class by column: (classes, classes) int64, float64 with weights.
 
     Args:
         truth: (n,) class numbers.
         predicted: (n,) class numbers.
         classes: how many classes there are.
+        weights: (n,) what each utterance counts; None is 1.
     """
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (truth, predicted), 1)
+    counts = np.zeros((classes, classes), np.int64 if weights is None else np.float64)
+    np.add.at(counts, (truth, predicted), 1 if weights is None else weights)
     return counts
 
 
@@ -38,6 +45,15 @@ def recalls(counts: np.ndarray) -> np.ndarray:
     """
     with np.errstate(invalid="ignore"):
         return np.asarray(np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis=-1))
+
+
+def precisions(counts: np.ndarray) -> np.ndarray:
+    """Precision of each class (scikit-learn's `precision_score(average=None)`), NaN where it was never predicted.
+
+    Args:
+        counts: (..., classes, classes), any number of confusion matrices.
+    """
+    return recalls(np.swapaxes(counts, -1, -2))
 
 
 def macro_f1(counts: np.ndarray) -> float:
@@ -71,6 +87,16 @@ class Estimate(NamedTuple):
     """2.5th and 97.5th percentile of the bootstrap; None with fewer than two speakers."""
 
 
+class ClassEstimates(NamedTuple):
+    """Figures over all classes, and of each class; a figure that does not exist is NaN and has no interval."""
+
+    wa: Estimate
+    ua: Estimate
+    macro_f1: Estimate
+    recall: tuple[Estimate, ...]
+    precision: tuple[Estimate, ...]
+
+
 def speaker_bootstrap(
     truth: np.ndarray,
     predicted: np.ndarray,
@@ -101,6 +127,44 @@ def speaker_bootstrap(
         name: Estimate(float(figure(tables.sum(axis=0)).mean()), _interval(figure(drawn).mean(axis=-1), len(tables)))
         for name, figure in _FIGURES.items()
     }
+
+
+def weighted_bootstrap(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    weights: np.ndarray,
+    units: Sequence[str],
+    classes: int,
+    *,
+    draws: int = 2_000,
+    seed: int = 0,
+) -> ClassEstimates:
+    """Figures of utterances that count differently, with 95 % intervals that resample units.
+
+    Args:
+        truth: (n,) class numbers.
+        predicted: (n,) class numbers.
+        weights: (n,) what each utterance counts, above 0.
+        units: (n,) what is drawn as one: speakers, or a name of its own for each utterance.
+        classes: how many classes there are.
+        draws: bootstrap samples.
+        seed: of the draws.
+    """
+    tables = _by_speaker(truth, predicted, units, classes, weights)
+    drawn = _drawn_counts(tables, draws, seed)[:, 0]
+    total = tables.sum(axis=0)[0]
+
+    def over_all(figure: Callable[[np.ndarray], np.ndarray]) -> Estimate:
+        return Estimate(float(figure(total)), _interval(figure(drawn), len(tables)))
+
+    def of_each(figure: Callable[[np.ndarray], np.ndarray]) -> tuple[Estimate, ...]:
+        values, found = figure(total), figure(drawn)
+        return tuple(
+            Estimate(float(value), None if np.isnan(value) else _interval(column[~np.isnan(column)], len(tables)))
+            for value, column in zip(values, found.T, strict=True)
+        )
+
+    return ClassEstimates(*map(over_all, _FIGURES.values()), of_each(recalls), of_each(precisions))
 
 
 def paired_bootstrap(
@@ -169,7 +233,7 @@ class Reliability:
 
 
 def reliability(
-    probabilities: np.ndarray, truth: np.ndarray, bins: int = 10, weight: np.ndarray | None = None
+    probabilities: np.ndarray, truth: np.ndarray, bins: int = 10, weights: np.ndarray | None = None
 ) -> Reliability:
     """Bin utterances by their confidence, in bins of equal width.
 
@@ -177,45 +241,85 @@ def reliability(
         probabilities: (n, classes).
         truth: (n,) class numbers.
         bins: over [0, 1].
-        weight: (n,) how many utterances each stands for; None is one.
+        weights: (n,) what each utterance counts; None is 1.
     """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     number = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    count = np.bincount(number, weight, bins)
-    each = 1 if weight is None else weight
+    count = np.bincount(number, weights, bins)
+    each = 1 if weights is None else weights
     with np.errstate(invalid="ignore"):
         return Reliability(
             np.bincount(number, confidence * each, bins) / count, np.bincount(number, right * each, bins) / count, count
         )
 
 
-def risk_coverage(probabilities: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def risk_coverage(
+    probabilities: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Error rate among the most confident labels, for every share of them that is kept.
 
+    Args:
+        probabilities: (n, classes).
+        truth: (n,) class numbers.
+        weights: (n,) what each utterance counts; None is 1.
+
     Returns:
-        Coverage (n,) from 1/n to 1, and risk (n,): the share of wrong labels among those kept.
+        Coverage (n,) up to 1, and risk (n,): the share of wrong labels among those kept.
     """
     order = np.argsort(-probabilities.max(axis=1), kind="stable")
     wrong = probabilities.argmax(axis=1)[order] != truth[order]
-    kept = np.arange(1, len(order) + 1)
-    return kept / len(order), np.cumsum(wrong) / kept
+    each = np.ones(len(order)) if weights is None else weights[order]
+    kept = np.cumsum(each)
+    return kept / kept[-1], np.cumsum(wrong * each) / kept
 
 
-def _by_speaker(truth: np.ndarray, predicted: np.ndarray, speakers: Sequence[str], classes: int) -> np.ndarray:
+def lowest_confidence(confidence: np.ndarray, right: np.ndarray, weights: np.ndarray, wanted: float) -> float | None:
+    """The smallest confidence from which on, it included, at least a wanted share of the labels is right.
+
+    Args:
+        confidence: (n,) of each label.
+        right: (n,) whether it is.
+        weights: (n,) what each utterance counts, above 0.
+        wanted: share in [0, 1].
+
+    Returns:
+        One of the confidences; None when there is none.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    sorted_confidence, kept = confidence[order], np.cumsum(weights[order])
+    # Labels of one confidence are kept together or not at all: only the last of them is a place to stop.
+    is_last = np.append(sorted_confidence[1:] != sorted_confidence[:-1], True)
+    good = is_last & (np.cumsum((weights * right)[order]) >= wanted * kept * (1 - ROUNDING))
+    return float(sorted_confidence[np.flatnonzero(good)[-1]]) if good.any() else None
+
+
+def _by_speaker(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    speakers: Sequence[str],
+    classes: int,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
     """(speakers, seeds, classes, classes): the confusion of each speaker and seed."""
     names, number = np.unique(np.array(speakers), return_inverse=True)
     runs = np.atleast_2d(predicted)
-    counts = np.zeros((len(names), len(runs), classes, classes), np.int64)
+    kind = np.int64 if weights is None else np.float64
+    counts = np.zeros((len(names), len(runs), classes, classes), kind)
     for run, labels in enumerate(runs):
-        np.add.at(counts[:, run], (number, truth, labels), 1)
+        np.add.at(counts[:, run], (number, truth, labels), 1 if weights is None else weights)
     return counts
 
 
 def _drawn_counts(by_speaker: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """(draws, seeds, classes, classes): confusion of as many speakers as there are, drawn with replacement."""
-    speakers = len(by_speaker)
-    chosen = np.random.default_rng(seed).multinomial(speakers, np.full(speakers, 1 / speakers), size=draws)
-    return np.tensordot(chosen, by_speaker, axes=1)
+    speakers, random = len(by_speaker), np.random.default_rng(seed)
+    at_a_time = max(1, MOST_CHOSEN // speakers)
+    drawn = []
+    for first in range(0, draws, at_a_time):
+        size = min(at_a_time, draws - first)
+        chosen = random.multinomial(speakers, np.full(speakers, 1 / speakers), size=size)
+        drawn.append(np.tensordot(chosen, by_speaker, axes=1))
+    return np.concatenate(drawn)
 
 
 def _interval(values: np.ndarray, speakers: int) -> tuple[float, float] | None:

@@ -22,7 +22,7 @@ from emoboost.carried import rows_at
 from emoboost.errors import AudioError, OutputError
 from emoboost.ledger import METADATA_PREFIX, Ledger
 from emoboost.plan import INDEX, LENGTH, OF_THE_MANIFEST, Plan
-from emoboost.schema import FORMAT_VERSION, PROBABILITY_PREFIX, Status, labels_schema
+from emoboost.schema import FORMAT_VERSION, Status, classes_of, labels_schema
 from emoboost.source import audio_errors, open_source
 
 PLANNED = ("utterance_id", "uri", "channel", "start")
@@ -125,7 +125,7 @@ class OldRows:
                     for location in _locations(uri, ledger.plan.base, base, statuses[row]):
                         keys.append(_key(location, span))
                         places.append(shard << ROW_BITS | row)
-        classes = _classes(ledger.part(shards[0]).table.schema)
+        classes = classes_of(ledger.part(shards[0]).table.schema.names)
         order = np.argsort(np.frombuffer(keys, np.uint64), kind="stable") if keys else np.zeros(0, np.int64)
         sorted_keys = np.array(keys, np.uint64)[order]
         return cls(ledger, base, access, classes, sorted_keys, np.array(places, np.int64)[order])
@@ -244,11 +244,6 @@ def _key(location: str, span: Span) -> int:
 def _split(place: int) -> tuple[int, int]:
     """The shard and row of a place."""
     return place >> ROW_BITS, place & ((1 << ROW_BITS) - 1)
-
-
-def _classes(schema: pa.Schema) -> tuple[str, ...]:
-    names = [name for name in schema.names if name.startswith(PROBABILITY_PREFIX)]
-    return tuple(name.removeprefix(PROBABILITY_PREFIX) for name in names)
 
 
 def _refuse_damaged(ledger: Ledger, shard: int, part: pa.Table, planned: pa.Table) -> None:

@@ -81,6 +81,15 @@ def probability_column(label: str) -> str:
     return PROBABILITY_PREFIX + label
 
 
+def classes_of(columns: Sequence[str]) -> tuple[str, ...]:
+    """The classes that a part has probabilities of, in its order.
+
+    >>> classes_of(["label", "prob_anger", "prob_neutral"])
+    ('anger', 'neutral')
+    """
+    return tuple(name.removeprefix(PROBABILITY_PREFIX) for name in columns if name.startswith(PROBABILITY_PREFIX))
+
+
 def is_reserved(name: str) -> bool:
     """Whether a column of this name belongs to the output, so that a manifest's own must be renamed.
 

@@ -11,9 +11,18 @@ import typer
 
 from emoboost.access import Access
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
-from emoboost.errors import UsageError
-from emoboost.user_path import user_path
 from jobs.cli_calibrate import add_to as add_calibrate
+from jobs.cli_options import (
+    MOST_SEED,
+    AllowHttp,
+    Base,
+    Debug,
+    Json,
+    Root,
+    StorageOptions,
+    absolute,
+    local_path,
+)
 from jobs.exits import Exit, run
 from jobs.failures import RESUME
 
@@ -21,7 +30,6 @@ LIMITS = Access()
 """The defaults of what a recording may hold."""
 MOST = 10**12
 """Utterances that a manifest may have."""
-MOST_SEED = 2**32 - 1
 
 app = typer.Typer(
     name="emoboost-batch",
@@ -38,21 +46,6 @@ app.add_typer(model_app, name="model")
 app.add_typer(corpus_app, name="corpus")
 
 
-def local_path(given: Path | None) -> Path | None:
-    """A path with its `~` followed; what is none ends the command with the option's name."""
-    try:
-        return None if given is None else user_path(given)
-    except UsageError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def absolute(folder: Path | None) -> str | None:
-    """Where a folder is, for workers whose current folder is another."""
-    return None if folder is None else str(folder.absolute())
-
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Model = Annotated[str, typer.Option("--model", help="Name of a bundled model, or a model folder; path or URL.")]
 
 RayAddress = Annotated[
@@ -70,20 +63,6 @@ StopAt = Annotated[
         max=1,
         help="Share of utterances with one storage error that stops the job; 1: never.",
     ),
-]
-StorageOptions = Annotated[
-    str | None,
-    typer.Option(
-        "--storage-options",
-        help="How stores are opened, for fsspec: a JSON object, or @FILE with one. Default: the environment.",
-    ),
-]
-Root = Annotated[
-    Path | None,
-    typer.Option("--root", help="Folder that local recordings must lie in, links resolved.", callback=local_path),
-]
-AllowHttp = Annotated[
-    bool, typer.Option("--allow-http", help="Read recordings by http(s), too, but never from this machine itself.")
 ]
 MaxDecodeSeconds = Annotated[
     float,
@@ -146,16 +125,6 @@ class Precision(StrEnum):
 
     FP32 = "fp32"
     BF16 = "bf16"
-
-
-Base = Annotated[
-    str | None,
-    typer.Option(
-        "--base",
-        help="Folder or URL that relative paths of the manifest start from now, if the archive was moved.",
-        show_default=False,
-    ),
-]
 
 
 class Kind(StrEnum):

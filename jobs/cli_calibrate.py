@@ -6,14 +6,12 @@ from typing import Annotated
 import typer
 
 from emoboost.access import Access
+from jobs.cli_options import AllowHttp, Debug, Json, Root, StorageOptions, absolute, local_path
 from jobs.exits import Exit, run
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    # Here, because jobs.cli, where the words of shared options live, imports this module.
-    from jobs.cli import AllowHttp, Debug, Json, Root, StorageOptions, absolute, local_path
-
     @app.command()
     def calibrate(
         model: Annotated[str, typer.Argument(help="Name of a bundled model, or a model folder; path or URL.")],

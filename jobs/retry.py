@@ -1,6 +1,5 @@
 """`emoboost-batch retry`: try the error rows of an output again."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,14 +79,13 @@ def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
 def job_of(options: RetryOptions, ledger: Ledger, model: ModelFolder) -> Job:
     """What is to be done: as the output was made."""
     made: Any = ledger.plan.options
-    limits = {name: made[name] for name in ("max_bytes", "max_channels", "max_sample_rate")}
     return Job(
         task=Task(ledger, options.types),
         config=model.config,
         model=model.reference,
         precision=made["precision"],
         max_seconds=made["max_duration"],
-        access=dataclasses.replace(options.access, **limits),
+        access=options.access.limited_as(made),
         storm_share=options.stop_at,
     )
 

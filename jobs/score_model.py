@@ -16,7 +16,7 @@ from emoboost.errors import UsageError
 from emoboost.evaluation import Evaluation, Scores
 from emoboost.folds import Protocol
 from emoboost.frozen import FrozenFeatures
-from emoboost.label_maps import load_label_map
+from emoboost.label_maps import load_label_map, merged_classes, merged_probabilities
 from emoboost.recipe import Recipe
 from emoboost.report import write_report
 from emoboost.survey import Survey
@@ -77,21 +77,6 @@ def score_model(options: ScoreOptions) -> Evaluation:
     return evaluation
 
 
-def merged_classes(classes: Sequence[str], label_map: dict[str, str] | None) -> tuple[tuple[str, ...], np.ndarray]:
-    """The classes that a model gives under a label map, and how to get there.
-
-    Returns:
-        The classes, and (model's classes, these) with 1 where the first becomes the second; a class that the map leaves
-        out becomes none.
-    """
-    names = [name if label_map is None else label_map.get(name) for name in classes]
-    merged = tuple(sorted({name for name in names if name is not None}))
-    table = np.array([[float(name == other) for other in merged] for name in names])
-    if not merged:
-        raise UsageError(f"the label map leaves none of the model's classes ({', '.join(classes)})")
-    return merged, table
-
-
 def heard_before(folder: ModelFolder, corpus: Corpus, found: Survey) -> list[str]:
     """Ids of the utterances that are in the model's training data."""
     known = folder.training_audio.keys()
@@ -141,8 +126,8 @@ def evaluation_of(
         seed=int(config.training.get("seed", 0)),
         tested=np.arange(count),
         fold=np.zeros(count, np.int64),
-        probabilities=_merged(pooled.probabilities(1.0, undivided)[1], merging),
-        calibrated=_merged(pooled.probabilities(config.temperature, config.bias)[1], merging),
+        probabilities=merged_probabilities(pooled.probabilities(1.0, undivided)[1], merging),
+        calibrated=merged_probabilities(pooled.probabilities(config.temperature, config.bias)[1], merging),
         temperatures=(config.temperature,),
         vectors=(sums / np.bincount(features.utterance)[:, None]).astype(np.float32),
     )
@@ -172,9 +157,3 @@ def head_outputs(folder: ModelFolder, features: FrozenFeatures) -> tuple[np.ndar
         torch.cat([output.logits for output in outputs]).numpy(),
         torch.cat([output.vector for output in outputs]).numpy(),
     )
-
-
-def _merged(probabilities: np.ndarray, merging: np.ndarray) -> np.ndarray:
-    merged = probabilities @ merging
-    shares: np.ndarray = merged / np.maximum(merged.sum(axis=1, keepdims=True), 1e-12)
-    return shares

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from emoboost.errors import AudioErrorType, OutputError
 from emoboost.export import WRITERS, export
-from emoboost.formulas import guarded, guarded_column
+from emoboost.formulas import guarded, guarded_column, unguarded
 from emoboost.ledger import Ledger
 from emoboost.plan import make_plan
 from emoboost.schema import Outcome, is_reserved, labels_table
@@ -211,6 +211,7 @@ def test_one_apostrophe_less_is_what_was_there(text: str) -> None:
     cell = guarded(text)
     assert guarded_column(pa.array([text, None])).to_pylist() == [cell, None]
     assert re.sub(r"\A'('*[=+\-@\t\r\n＝＋－＠])", r"\1", cell) == text
+    assert unguarded(cell) == text
 
 
 def test_a_device_is_not_replaced(ledger: Ledger, tmp_path: Path) -> None:

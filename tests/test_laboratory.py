@@ -19,7 +19,7 @@ from emoboost.encoder_source import EncoderSource
 from emoboost.errors import EmoboostError, OutputError, UsageError
 from emoboost.feature_cache import FeatureCache
 from emoboost.frozen import encode, keep_inputs
-from emoboost.label_maps import load_label_map
+from emoboost.label_maps import load_label_map, merged_classes
 from emoboost.predict import load_model, preparation_for
 from emoboost.priors import trained_on
 from emoboost.recipe import Recipe
@@ -32,7 +32,7 @@ from jobs.caching import CacheWork, EncodePacks, prepare_pack
 from jobs.cross_corpus import cross_protocol, join
 from jobs.evaluate import evaluation_of, remarks_on
 from jobs.laboratory import Laboratory, Plan, open_run, prepare, prepare_fixed
-from jobs.score_model import FIXED, heard_before, merged_classes, warnings_of
+from jobs.score_model import FIXED, heard_before, warnings_of
 from jobs.score_model import evaluation_of as evaluation_of_fixed
 from jobs.tensorboard import write_tensorboard
 from jobs.train import Origin, card_facts, provenance, published_whole, training_audio

@@ -1,7 +1,7 @@
 """CSV and TSV: text whose rows may span lines and whose every column is text."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import IO
 
@@ -21,7 +21,9 @@ LONGEST_FIELD = 16 * 2**20
 NOT_UTF8 = "is not UTF-8; save the file as UTF-8 (in Excel: CSV UTF-8)"
 
 
-def delimited_source(place: Place, delimiters: str) -> Source:
+def delimited_source(
+    place: Place, delimiters: str, is_header: Callable[[Sequence[str]], bool] = has_path_column
+) -> Source:
     """A text file with a header; the first of `delimiters` that makes sense of the header is used.
 
     A header without a name for a column (pandas writes its index so) calls it `column_<number>`, counted from 1.
@@ -30,7 +32,7 @@ def delimited_source(place: Place, delimiters: str) -> Source:
         ManifestError: no header, or one that cannot be read.
     """
     firsts = {delimiter: _first(place, delimiter) for delimiter in delimiters}
-    delimiter = next((each for each in delimiters if _makes_sense(firsts[each])), delimiters[0])
+    delimiter = next((each for each in delimiters if _makes_sense(firsts[each], is_header)), delimiters[0])
     header = _header(place, firsts[delimiter])
 
     def read(limit: int | None) -> Iterator[Rows]:
@@ -57,8 +59,8 @@ def _first(place: Place, delimiter: str) -> Record | Problem | None:
         return next(_records(file, delimiter), None)
 
 
-def _makes_sense(first: Record | Problem | None) -> bool:
-    return isinstance(first, tuple) and has_path_column(first[1])
+def _makes_sense(first: Record | Problem | None, is_header: Callable[[Sequence[str]], bool]) -> bool:
+    return isinstance(first, tuple) and is_header(first[1])
 
 
 def _header(place: Place, first: Record | Problem | None) -> list[str]:

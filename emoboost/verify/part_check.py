@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from emoboost.carried import values_of
 from emoboost.ledger import METADATA_PREFIX, Ledger
-from emoboost.schema import FORMAT_VERSION, PROBABILITY_PREFIX, labels_schema
+from emoboost.schema import FORMAT_VERSION, classes_of, labels_schema
 from emoboost.verify.findings import Findings
 from emoboost.verify.row_check import problems_of
 
@@ -49,9 +49,7 @@ class PartCheck:
         return True
 
     def _has_the_schema(self, shard: int, schema: pa.Schema) -> bool:
-        classes = tuple(
-            name.removeprefix(PROBABILITY_PREFIX) for name in schema.names if name.startswith(PROBABILITY_PREFIX)
-        )
+        classes = classes_of(schema.names)
         if classes != self._classes:
             ours = f"the model's are {', '.join(self._classes)}"
             self._add(shard, f"the classes are {', '.join(classes) or 'none'}, {ours}")

@@ -1,7 +1,7 @@
 """Labels computed again from the audio, and how far they are from those of the output."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emoboost.access import Access
@@ -87,12 +87,11 @@ def recompute(
     from emoboost.predict import preparation_for
 
     options = ledger.plan.options
-    limits = {name: options[name] for name in ("max_bytes", "max_channels", "max_sample_rate") if name in options}
     prepare = preparation_for(
         model.config,
         ledger.plan.base,
         float(str(options["max_duration"])),
-        replace(access, **limits),  # type: ignore[arg-type]
+        access.limited_as(options),
     )
     result = Recomputed(len(drawn))
     for each in drawn:
