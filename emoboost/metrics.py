@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 ROUNDING = 1e-12
 """Of sums of weights, relative."""
 MOST_CHOSEN = 10**7
@@ -164,7 +163,13 @@ def weighted_bootstrap(
             for value, column in zip(values, found.T, strict=True)
         )
 
-    return ClassEstimates(*map(over_all, _FIGURES.values()), of_each(recalls), of_each(precisions))
+    return ClassEstimates(
+        over_all(_weighted_accuracies),
+        over_all(_unweighted_accuracies),
+        over_all(_macro_f1s),
+        of_each(recalls),
+        of_each(precisions),
+    )
 
 
 def paired_bootstrap(

@@ -11,7 +11,7 @@ import typer
 
 from emoboost.access import Access
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
-from jobs.cli_calibrate import add_to as add_calibrate
+from jobs import cli_calibrate, cli_review
 from jobs.cli_options import (
     MOST_SEED,
     AllowHttp,
@@ -525,7 +525,7 @@ def train(
     )
 
 
-add_calibrate(app)
+cli_calibrate.add_to(app)
 
 
 @model_app.command("list")
@@ -599,6 +599,9 @@ def cache_clear(cache: Cache = None, debug: Debug = False) -> None:
     from jobs.cache import clear_command
 
     run(lambda: clear_command(cache), debug=debug)
+
+
+cli_review.add_to(app)
 
 
 def main() -> None:

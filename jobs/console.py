@@ -1,7 +1,7 @@
 """What a person reads. Commands compute values; only this module turns them into text."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from emoboost.errors import FIXES, AudioErrorType
 from emoboost.printable import printable, printable_lines
@@ -32,6 +32,29 @@ def bar(share: float, width: int = BAR) -> str:
     """
     full = round(share * width)
     return "█" * full + "·" * (width - full)
+
+
+def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> str:
+    """A table whose columns stand below each other, indented; the caller has made names `printable`.
+
+    >>> print(aligned(["class", "rows"], [["anger", "7"], ["joy", "12"]]))
+      class  rows
+      anger     7
+      joy      12
+
+    Args:
+        head: names of the columns.
+        rows: cells.
+        texts: so many columns from the left hold words, the others numbers, which are set flush right.
+    """
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    sides = ["<" if column < texts else ">" for column in range(len(head))]
+    return "\n".join(
+        "  "
+        + "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(line, sides, widths, strict=True)).rstrip()
+        for line in lines
+    )
 
 
 def summary_text(summary: Summary, speed: float, log: str | None, trained_on: str) -> str:

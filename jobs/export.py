@@ -8,7 +8,7 @@ from emoboost.store_options import parse_storage_options
 from emoboost.user_path import refuse_unwritable
 from jobs.console import say, tell
 from jobs.exits import Exit
-from jobs.outputs import ledger_of
+from jobs.outputs import ledger_of, name_of
 
 
 def export_command(
@@ -16,7 +16,7 @@ def export_command(
 ) -> Exit:
     """Write the file and say where it is; an unfinished output gives what is there, and exit code 4."""
     ledger = ledger_of(output, parse_storage_options(storage_options))
-    destination = destination or Path(f"{output.rstrip('/').rsplit('/', 1)[-1]}.{kind}")
+    destination = destination or Path(f"{name_of(output)}.{kind}")
     refuse_unwritable(destination)
     rows = export(ledger, kind, destination, raw=raw)
     tell(f"{rows:,} rows in {printable(destination)}")

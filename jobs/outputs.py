@@ -23,6 +23,15 @@ def ledger_of(output: str, storage_options: Mapping[str, object] | None = None) 
     return ledger
 
 
+def name_of(output: str) -> str:
+    """The last piece of an output's path or URL, to name files after it.
+
+    >>> name_of("s3://bucket/calls.emotions/")
+    'calls.emotions'
+    """
+    return output.rstrip("/").rsplit("/", 1)[-1]
+
+
 def moved(ledger: Ledger, base: str | None) -> Ledger:
     """The same output, whose recordings lie elsewhere than when it was made.
 

@@ -43,7 +43,8 @@ def plot_confusion_shares(counts: np.ndarray, classes: Sequence[str], title: str
 
 
 def _matrix(counts: np.ndarray, classes: Sequence[str], title: str, cell: Callable[[float, float], str]) -> "Figure":
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    sums = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.where(sums > 0, sums, 1)
     size = 2.2 + 0.75 * len(classes)
     figure = new_figure(size + 0.8, size)
     # A square picture would stand in the middle of its space, and the labels left of it outside.
