@@ -119,6 +119,11 @@ def test_cells_of_a_confusion_matrix() -> None:
     assert {"80.0", "20.0", "10.0", "90.0", "0"} <= set(shares)
 
 
+def test_rows_whose_weights_are_below_one_are_shares_of_themselves() -> None:
+    weights = np.array([[0.3, 0.1], [0.0, 0.0]])
+    assert {"75.0", "25.0", "0"} <= set(texts(plot_confusion_shares(weights, NAMES[:2], "t")))
+
+
 def test_the_model_cards_picture_has_both(tmp_path: Path) -> None:
     plot_confusion(COUNTS, NAMES, "t", tmp_path / "confusion.png")
     pixels = imread(tmp_path / "confusion.png")
