@@ -44,11 +44,11 @@ def score_command(options: ScoreOptions, *, as_json: bool) -> Exit:
     truth = read_truth(options.truth, classes, Access(storage_options=options.storage_options))
     finished = len(ledger.finished())
     judged = judge(ledger, truth, model, classes, checking("reading", finished))
-    found = score(judged, truth, classes.names)
+    found = score(judged, truth, options.output, classes.names)
     if options.report is not None:
-        write_score(found, options.output, options.report)
+        write_score(found, options.report)
     if as_json:
-        print(json.dumps({"output": options.output, "truth": options.truth, **found.to_dict()}, allow_nan=False))
+        print(json.dumps(found.to_dict(), allow_nan=False))
     else:
         tell(score_text(found))
         if options.report is not None:

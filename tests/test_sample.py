@@ -98,6 +98,17 @@ class TestStrata:
         found = Strata.of({"anger": [0.5, 0.5]}, rows=8)
         assert found.numbers(["fear", "anger", "anger"], [0.5, 0.5, 0.1]) == [None, 0, None]
 
+    @given(
+        st.dictionaries(st.sampled_from(CLASSES), st.lists(st.floats(0, 1, width=32), min_size=1), min_size=1),
+        st.integers(4, 60),
+    )
+    def test_no_stratum_is_forgotten(self, confidences: dict[str, list[float]], rows: int) -> None:
+        """So that the weights of all rows that are drawn sum to all rows that there are."""
+        found = Strata.of(confidences, rows)
+        drawn = allocation([stratum.rows for stratum in found.strata], rows)
+        weights = [count * [stratum.rows / count] for stratum, count in zip(found.strata, drawn, strict=True)]
+        assert sum(map(sum, weights)) == pytest.approx(sum(map(len, confidences.values())))
+
     @given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(1, 200))
     def test_allocation(self, sizes: list[int], rows: int) -> None:
         """As many from each as it has, none more than one ahead of another that has rows left."""

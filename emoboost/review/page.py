@@ -31,19 +31,18 @@ def refuse_scored(folder: Path) -> None:
         raise OutputError(f"{folder}: holds {min(other)!r} and is no folder of a score; choose another with --output")
 
 
-def write_score(score: Score, output: str, folder: Path) -> None:
+def write_score(score: Score, folder: Path) -> None:
     """Write the folder; a score that is in it is replaced.
 
     Args:
         score: all figures.
-        output: name of what was scored.
         folder: is made if it does not exist.
 
     Raises:
         OutputError: it cannot be written.
     """
     weighted = ", weighted" if score.weighted else ""
-    title = f"{output}: {score.rows:,} rows judged{weighted}"
+    title = f"{score.output}: {score.rows:,} rows judged{weighted}"
     accuracies = f"WA {percent(score.figures.wa.value)} %, UA {percent(score.figures.ua.value)} %"
     confusion = plot_confusion_shares(score.confusion, score.classes, f"{title}\nPercent of row: {accuracies}")
     reliability = plot_reliability({f"labels{weighted}": score.calibration}, title)
@@ -52,8 +51,8 @@ def write_score(score: Score, output: str, folder: Path) -> None:
         (folder / SCORE).unlink(missing_ok=True)
         write_whole(folder / CONFUSION, png(confusion))
         write_whole(folder / RELIABILITY, png(reliability))
-        write_whole(folder / PAGE, page_of(score, output).encode())
-        content = json.dumps({"output": output, **score.to_dict()}, indent=2, ensure_ascii=False, allow_nan=False)
+        write_whole(folder / PAGE, page_of(score).encode())
+        content = json.dumps(score.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
         write_whole(folder / SCORE, f"{content}\n".encode())
     except OSError as error:
         raise OutputError(
@@ -61,7 +60,7 @@ def write_score(score: Score, output: str, folder: Path) -> None:
         ) from error
 
 
-def page_of(score: Score, output: str) -> str:
+def page_of(score: Score) -> str:
     """The score as Markdown."""
     sections = [
         Section("What was compared", [Bullets(facts_of(score))]),
@@ -74,7 +73,7 @@ def page_of(score: Score, output: str) -> str:
             (RELIABILITY, "Reliability: how often labels of a confidence are right."),
         )
     ]
-    return "\n\n".join([markdown_report(f"Score of {output}", sections).rstrip(), *pictures]) + "\n"
+    return "\n\n".join([markdown_report(f"Score of {score.output}", sections).rstrip(), *pictures]) + "\n"
 
 
 def facts_of(score: Score) -> list[str]:

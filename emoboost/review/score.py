@@ -61,6 +61,9 @@ class Kept:
 class Score:
     """All figures; shares are in [0, 1]."""
 
+    output: str
+    """What was scored, as the user named it, and by what."""
+    truth: str
     classes: Sequence[str]
     rows: int
     """Rows that both a person and the model labelled."""
@@ -95,6 +98,8 @@ class Score:
         figures = self.figures
         return {
             "format": FORMAT,
+            "output": self.output,
+            "truth": self.truth,
             "classes": list(self.classes),
             "rows": self.rows,
             "no_label": self.no_label,
@@ -129,7 +134,7 @@ class Score:
         ]
 
 
-def score(judged: Judged, truth: Truth, classes: Sequence[str]) -> Score:
+def score(judged: Judged, truth: Truth, output: str, classes: Sequence[str]) -> Score:
     """Count everything.
 
     Intervals resample speakers where these are known, because their utterances stand or fall together; a row whose
@@ -138,12 +143,15 @@ def score(judged: Judged, truth: Truth, classes: Sequence[str]) -> Score:
     Args:
         judged: people's labels beside the model's.
         truth: where people's labels are from.
+        output: name of what is scored.
         classes: names of the classes.
     """
     count, heard = len(classes), judged.truth
     units = _units(judged)
     calibration = reliability(judged.probabilities, heard, BINS, judged.weights)
     return Score(
+        output=output,
+        truth=truth.file,
         classes=classes,
         rows=len(heard),
         no_label=judged.no_label,

@@ -51,9 +51,9 @@ class Strata:
             edges[label] = [float(ordered[len(ordered) * band // bands]) for band in range(1, bands)]
             first = [0, *np.searchsorted(ordered, edges[label]), len(ordered)]
             strata += [
-                Stratum(label, band + 1, float(ordered[first[band]]), float(ordered[first[band + 1] - 1]), int(rows))
+                Stratum(label, band + 1, float(ordered[first[band]]), float(ordered[first[band + 1] - 1]), int(count))
                 for band in range(bands)
-                if (rows := first[band + 1] - first[band])
+                if (count := first[band + 1] - first[band])
             ]
         return cls(edges, tuple(strata))
 
