@@ -12,6 +12,7 @@ from jobs.exits import Exit, run
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
+
     @app.command()
     def calibrate(
         model: Annotated[str, typer.Argument(help="Name of a bundled model, or a model folder; path or URL.")],
