@@ -28,6 +28,8 @@ class Scores:
     """(n, D) mean of the segments' enhanced representations X'_w, for pictures."""
     histories: Sequence[Sequence[EpochReport]] = ()
     """Of each fold's training."""
+    changed: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Condition -> (n, classes), the same utterances' probabilities when they are so changed."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,15 @@ import numpy as np
 
 from emoboost.evaluation import Scores
 from emoboost.training import utterance_means
-from emoboost.trials import Trial, TrialResult, fit_temperature, pool
+from emoboost.trials import Pooled, Trial, TrialResult, fit_temperature, pool
 
 
 def scores_of(
-    results: Mapping[Trial, TrialResult], variant: str, seeds: Sequence[int], truth: np.ndarray
+    results: Mapping[Trial, TrialResult],
+    variant: str,
+    seeds: Sequence[int],
+    truth: np.ndarray,
+    conditions: Sequence[str] = (),
 ) -> list[Scores]:
     """Every seed of a variant, with calibrated probabilities where its inner folds were trained.
 
@@ -20,11 +24,14 @@ def scores_of(
         variant: its name.
         seeds: in order.
         truth: (utterances,) class numbers.
+        conditions: names of those that were tried, by number.
     """
-    return [_scores_of_seed(results, variant, seed, truth) for seed in seeds]
+    return [_scores_of_seed(results, variant, seed, truth, conditions) for seed in seeds]
 
 
-def _scores_of_seed(results: Mapping[Trial, TrialResult], variant: str, seed: int, truth: np.ndarray) -> Scores:
+def _scores_of_seed(
+    results: Mapping[Trial, TrialResult], variant: str, seed: int, truth: np.ndarray, conditions: Sequence[str]
+) -> Scores:
     own = {trial: result for trial, result in results.items() if trial.variant == variant and trial.seed == seed}
     outer = [own[trial] for trial in sorted((t for t in own if t.inner is None), key=lambda t: t.fold)]
     pooled = pool(outer)
@@ -41,6 +48,7 @@ def _scores_of_seed(results: Mapping[Trial, TrialResult], variant: str, seed: in
         probabilities,
         vectors=utterance_means(vectors, number, len(tested)).astype(np.float32),
         histories=[result.history for result in outer],
+        changed={name: _under(outer, number) for number, name in enumerate(conditions)},
     )
     inner = {n: [r for t, r in own.items() if t.fold == n and t.inner is not None] for n in range(len(outer))}
     if not all(inner.values()):
@@ -48,6 +56,14 @@ def _scores_of_seed(results: Mapping[Trial, TrialResult], variant: str, seed: in
     temperatures = [_temperature(inner[n], truth) for n in range(len(outer))]
     _, calibrated = pooled.probabilities(np.array(temperatures)[pooled.fold])
     return dataclasses.replace(scores, calibrated=calibrated, temperatures=tuple(temperatures))
+
+
+def _under(results: Sequence[TrialResult], condition: int) -> np.ndarray:
+    """Probabilities of all tested utterances under a condition: (n, classes), in the order of their numbers."""
+    tried = [result.changed for result in results if result.changed is not None]
+    logits = np.concatenate([changed.logits[changed.condition == condition] for changed in tried])
+    utterance = np.concatenate([changed.utterance[changed.condition == condition] for changed in tried])
+    return Pooled(logits, utterance, np.zeros(len(logits), np.int64)).probabilities()[1]
 
 
 def _temperature(results: Sequence[TrialResult], truth: np.ndarray) -> float:

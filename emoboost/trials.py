@@ -17,7 +17,10 @@ from emoboost.folds import Fold
 from emoboost.frozen import FrozenFeatures
 from emoboost.model import FrozenEncoders
 from emoboost.recipe import Recipe
-from emoboost.training import EpochReport, segment_outputs, train_head, utterance_means
+from emoboost.training import EpochReport, Learner, segment_outputs, train_head, utterance_means
+
+CHANGED = "changed_"
+"""How arrays of a `ChangedResult` begin in a result's file."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Experiment:
     """For each fold the folds over its training speakers alone, from which its temperature is fitted."""
     encoders: FrozenEncoders | None = None
     """Where tuning starts; only a recipe that tunes them needs them."""
+    changed: FrozenFeatures | None = None
+    """What is tested beside the clean copies and never trained on: utterances under conditions, which `copy` counts
+    from 0."""
 
     def fold_of(self, trial: Trial) -> Fold:
         """The rows of a trial."""
@@ -82,6 +88,18 @@ def list_trials(
 
 
 @dataclass(frozen=True)
+class ChangedResult:
+    """Predictions of utterances that were changed, one row a segment."""
+
+    logits: np.ndarray
+    """(rows, classes) float32."""
+    utterance: np.ndarray
+    """(rows,) number of the utterance in the corpus."""
+    condition: np.ndarray
+    """(rows,) number of the condition."""
+
+
+@dataclass(frozen=True)
 class TrialResult:
     """What a trial gives: predictions of utterances that it was not trained on."""
 
@@ -96,11 +114,16 @@ class TrialResult:
     history: tuple[EpochReport, ...]
     weights_hash: str
     """SHA-256 of the trained network."""
+    changed: ChangedResult | None = None
+    """Of the same utterances under conditions; None where none was tried."""
 
     def save(self, file: Path) -> None:
         """Write in one step: the file is there and whole, or it is not there."""
         buffer = io.BytesIO()
         history = np.array([[np.nan if value is None else value for value in astuple(e)] for e in self.history])
+        changed = (
+            {} if self.changed is None else {f"{CHANGED}{name}": rows for name, rows in vars(self.changed).items()}
+        )
         np.savez(
             buffer,
             logits=self.logits,
@@ -109,6 +132,7 @@ class TrialResult:
             frame_weights=self.frame_weights,
             history=history,
             weights_hash=np.array(self.weights_hash),
+            **changed,
         )
         write_whole(file, buffer.getvalue())
 
@@ -120,6 +144,7 @@ class TrialResult:
                 EpochReport(int(epoch), float(loss), None if np.isnan(ua) else float(ua))
                 for epoch, loss, ua in stored["history"]
             )
+            changed = {name.removeprefix(CHANGED): stored[name] for name in stored.files if name.startswith(CHANGED)}
             return cls(
                 stored["logits"],
                 stored["utterance"],
@@ -127,6 +152,7 @@ class TrialResult:
                 stored["frame_weights"],
                 history,
                 str(stored["weights_hash"]),
+                ChangedResult(**changed) if changed else None,
             )
 
 
@@ -167,6 +193,7 @@ def run_trial(
         encoders=experiment.encoders,
     )
     output = segment_outputs(trained.learner, features, tested)
+    is_inner = trial.inner is not None
     return TrialResult(
         output.logits.numpy(),
         features.utterance[tested],
@@ -174,7 +201,15 @@ def run_trial(
         output.weights.numpy(),
         trained.history,
         trained.weights_hash,
+        None if experiment.changed is None or is_inner else _changed(trained.learner, experiment.changed, fold),
     )
+
+
+def _changed(learner: Learner, features: FrozenFeatures, fold: Fold) -> ChangedResult:
+    """What a network says of a fold's test utterances under every condition."""
+    rows = np.flatnonzero(np.isin(features.utterance, fold.test))
+    logits = segment_outputs(learner, features, rows).logits.numpy()
+    return ChangedResult(logits, features.utterance[rows], features.copy[rows])
 
 
 @dataclass(frozen=True)

@@ -393,6 +393,13 @@ def evaluate(
     keep_checkpoints: Annotated[
         bool, typer.Option("--keep-checkpoints", help="Keep the last and the best weights of each training.")
     ] = False,
+    conditions: Annotated[
+        str | None,
+        typer.Option(
+            "--conditions",
+            help="Try the tested speech under these, too: archives, or changes such as 'after 0.5, white 10, mulaw'.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an evaluation that was interrupted.")] = False,
     cache: Cache = None,
     ray_address: RayAddress = None,
@@ -421,6 +428,7 @@ def evaluate(
             base_model=base_model,
             calibrate=calibrate,
             keep_checkpoints=keep_checkpoints,
+            conditions=conditions,
             resume=resume,
             cache=cache,
             ray_address=ray_address,

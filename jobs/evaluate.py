@@ -50,6 +50,8 @@ class EvaluateOptions:
     """Manifest of another corpus: train there, test here."""
     calibrate: bool = True
     keep_checkpoints: bool = False
+    conditions: Sequence[str] = ()
+    """Under which the tested utterances are tried, too."""
     resume: bool = False
     cache: Path
     ray_address: str | None = None
@@ -105,6 +107,7 @@ def laboratory_of(options: EvaluateOptions) -> Laboratory:
         source=options.source,
         calibrated=options.variants[:1] if options.calibrate else (),
         keep_checkpoints=options.keep_checkpoints,
+        conditions=options.conditions,
     )
     if options.train_on is None:
         return prepare(corpus, plan, options.cache, protocol=options.protocol, k=options.k)
@@ -148,7 +151,10 @@ def evaluation_of(laboratory: Laboratory, results: Mapping[Trial, TrialResult], 
     known = laboratory.evaluation()
     return dataclasses.replace(
         known,
-        variants={VARIANTS[name].title: scores_of(results, name, plan.seeds, known.truth) for name in plan.variants},
+        variants={
+            VARIANTS[name].title: scores_of(results, name, plan.seeds, known.truth, plan.conditions)
+            for name in plan.variants
+        },
         parameters={
             VARIANTS[name].title: sum(p.numel() for p in EnhancementHead(variant).parameters())
             for name, variant in laboratory.variants.items()

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from emoboost.conditions import parse_conditions
 from emoboost.errors import UsageError
 from emoboost.feature_cache import default_cache
 from emoboost.folds import PROTOCOLS
@@ -48,6 +49,7 @@ def evaluate_command(
     base_model: str,
     calibrate: bool,
     keep_checkpoints: bool,
+    conditions: str | None,
     resume: bool,
     cache: Path | None,
     ray_address: str | None,
@@ -64,6 +66,7 @@ def evaluate_command(
     refuse_output(output)
     refuse_unused(given)
     place = cache or default_cache()
+    tried = () if conditions is None else parse_conditions(conditions)
     with told_plainly(output, RESUME):
         if model is not None:
             score_model(
@@ -72,6 +75,7 @@ def evaluate_command(
                     model=model,
                     output=output,
                     label_map=label_map,
+                    conditions=tried,
                     cache=place,
                     ray_address=ray_address,
                 )
@@ -97,6 +101,7 @@ def evaluate_command(
                 train_on=train_on,
                 calibrate=calibrate,
                 keep_checkpoints=keep_checkpoints,
+                conditions=tried,
                 resume=resume,
                 cache=place,
                 ray_address=ray_address,

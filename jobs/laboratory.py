@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class Plan:
     """Variants whose temperature is fitted by inner folds."""
     keep_checkpoints: bool = False
     """Leave each training's last state, with its best weights, beside its result."""
+    conditions: Sequence[str] = ()
+    """Under which the tested utterances are tried, too."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Laboratory:
     cache: FeatureCache
     wanted: Sequence[Sequence[Wanted]]
     """For each utterance its copies."""
+    changed: Sequence[Sequence[Wanted]] = ()
+    """For each utterance what it becomes under the plan's conditions; empty when there are none."""
 
     @property
     def variants(self) -> dict[str, ModelConfig]:
@@ -78,6 +82,7 @@ class Laboratory:
             "features": _digest([self.cache.folder.name, entries]),
             "labels": _digest([list(self.config.classes), list(self.corpus.labels)]),
             "recipe": dataclasses.asdict(self.plan.recipe),
+            "conditions": list(self.plan.conditions),
         }
 
     @property
@@ -129,14 +134,21 @@ class Laboratory:
     def missing_features(self) -> list[Wanted]:
         """Copies of utterances that are not in the cache."""
         there = self.cache.index()
-        return list({w.name: w for copies in self.wanted for w in copies if w.name not in there}.values())
+        return list({wanted.name: wanted for wanted in self._every_copy() if wanted.name not in there}.values())
+
+    def _every_copy(self) -> Iterator[Wanted]:
+        """What the experiment needs, with what it needs twice."""
+        for copies in (*self.wanted, *self.changed):
+            yield from copies
 
     def compute_features(self, cluster: Cluster) -> None:
         """Fill the cache with what is missing in it."""
         todo = self.missing_features()
         if not todo:
             return
-        say(f"Features: {len(todo):,} of {sum(map(len, self.wanted)):,} copies of utterances are to be computed")
+        say(
+            f"Features: {len(todo):,} of {sum(1 for _ in self._every_copy()):,} copies of utterances are to be computed"
+        )
         refuse_small_disk(self.cache.folder, self._segments_of(todo), self.config)
         work = CacheWork(
             self.cache,
@@ -154,7 +166,8 @@ class Laboratory:
         names, config = {entry.name for entry in entries}, self.config.segment
         return sum(
             count_segments(round(seconds * config.sample_rate), config) * sum(entry.name in names for entry in copies)
-            for seconds, copies in zip(self.found.seconds, self.wanted, strict=True)
+            for every in (self.wanted, self.changed or [()] * len(self.wanted))
+            for seconds, copies in zip(self.found.seconds, every, strict=True)
         )
 
     def trial_work(self, folder: Path, device: str) -> TrialWork:
@@ -175,6 +188,7 @@ class Laboratory:
             folder,
             device,
             self.plan.keep_checkpoints,
+            [[changed.name for changed in copies] for copies in self.changed],
         )
 
     def run(self, folder: Path, cluster: Cluster) -> dict[Trial, TrialResult]:
@@ -230,7 +244,9 @@ def prepare(
     config = plan.recipe.head_of(base)
     features = FeatureCache.open(cache, {**settings_of(config, encoders), "inputs_only": plan.recipe.tunes})
     wanted = _wanted(corpus, found, folds, plan.recipe)
-    return Laboratory(corpus, found, rows, protocol, folds, inner, config, plan, features, wanted)
+    tested = {int(row) for fold in folds for row in fold.test}
+    changed = _changed(corpus, found, tested, plan.conditions)
+    return Laboratory(corpus, found, rows, protocol, folds, inner, config, plan, features, wanted, changed)
 
 
 def prepare_fixed(corpus: Corpus, plan: Plan, cache: Path, protocol: Protocol) -> Laboratory:
@@ -239,7 +255,8 @@ def prepare_fixed(corpus: Corpus, plan: Plan, cache: Path, protocol: Protocol) -
     found = survey(corpus, config.segment.sample_rate)
     features = FeatureCache.open(cache, {**settings_of(config, encoders), "inputs_only": False})
     wanted = _wanted(corpus, found, [], plan.recipe)
-    return Laboratory(corpus, found, rows_of(corpus, found), protocol, [], [], config, plan, features, wanted)
+    changed = _changed(corpus, found, set(range(len(corpus.utterances))), plan.conditions)
+    return Laboratory(corpus, found, rows_of(corpus, found), protocol, [], [], config, plan, features, wanted, changed)
 
 
 def open_run(folder: Path, identity: Mapping[str, object], *, resume: bool) -> None:
@@ -279,6 +296,17 @@ def _wanted(corpus: Corpus, found: Survey, folds: Sequence[Fold], recipe: Recipe
             for change in (changes if row in trained else changes[:1])
         ]
         for row, (utterance, place, audio) in enumerate(zip(corpus.utterances, corpus.places, found.audio, strict=True))
+    ]
+
+
+def _changed(corpus: Corpus, found: Survey, tested: Set[int], conditions: Sequence[str]) -> list[list[Wanted]]:
+    """Every tested utterance under every condition; nothing at all when there is no condition."""
+    changes = [Augmentation.parse(name) for name in conditions]
+    rows = zip(corpus.utterances, corpus.places, found.audio, strict=True)
+    return [
+        [Wanted(entry_name(audio, change), utterance, place, change) for change in (changes if row in tested else [])]
+        for row, (utterance, place, audio) in enumerate(rows)
+        if changes
     ]
 
 

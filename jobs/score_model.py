@@ -1,7 +1,7 @@
 """`emoboost-batch evaluate --model`: score a fixed model on a labelled corpus, without training."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -38,6 +38,8 @@ class ScoreOptions:
     model: str
     output: Path
     label_map: str | None
+    conditions: Sequence[str] = ()
+    """Under which the utterances are tried, too."""
     cache: Path
     ray_address: str | None
 
@@ -59,7 +61,13 @@ def score_model(options: ScoreOptions) -> Evaluation:
             f"{corpus.manifest}: class {unknown[0]} is none of the model's ({', '.join(classes)}); bring both to the "
             "same classes with --label-map"
         )
-    plan = Plan(variants=(), seeds=(), recipe=Recipe(copies=("clean",)), source=EncoderSource(model=options.model))
+    plan = Plan(
+        variants=(),
+        seeds=(),
+        recipe=Recipe(copies=("clean",)),
+        source=EncoderSource(model=options.model),
+        conditions=options.conditions,
+    )
     laboratory = prepare_fixed(corpus, plan, options.cache, FIXED)
     refuse_unreachable(options.ray_address)
     heard = heard_before(folder, corpus, laboratory.found)
@@ -119,6 +127,12 @@ def evaluation_of(
     count = len(corpus.utterances)
     # Undivided logits need a bias that is larger by as much to give the labels that the model gives.
     undivided = tuple(config.temperature * each for each in config.bias)
+
+    def of_segments(logits: np.ndarray, utterance: np.ndarray) -> np.ndarray:
+        """Probabilities of every utterance, before temperature."""
+        pooled = Pooled(logits, utterance, np.zeros(len(logits), np.int64))
+        return merged_probabilities(pooled.probabilities(1.0, undivided)[1], merging)
+
     pooled = Pooled(logits, features.utterance, np.zeros(len(logits), np.int64))
     sums = np.zeros((count, vectors.shape[1]))
     np.add.at(sums, features.utterance, vectors)
@@ -126,10 +140,11 @@ def evaluation_of(
         seed=int(config.training.get("seed", 0)),
         tested=np.arange(count),
         fold=np.zeros(count, np.int64),
-        probabilities=merged_probabilities(pooled.probabilities(1.0, undivided)[1], merging),
+        probabilities=of_segments(logits, features.utterance),
         calibrated=merged_probabilities(pooled.probabilities(config.temperature, config.bias)[1], merging),
         temperatures=(config.temperature,),
         vectors=(sums / np.bincount(features.utterance)[:, None]).astype(np.float32),
+        changed=changed_probabilities(folder, laboratory, of_segments),
     )
     return dataclasses.replace(
         laboratory.evaluation(),
@@ -141,6 +156,20 @@ def evaluation_of(
         model=folder.identity,
         remarks=remarks,
     )
+
+
+def changed_probabilities(
+    folder: ModelFolder, laboratory: Laboratory, of_segments: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> dict[str, np.ndarray]:
+    """What the model says of every utterance under each condition; nothing where none is tried."""
+    if not laboratory.changed:
+        return {}
+    features = laboratory.cache.features([[tried.name for tried in copies] for copies in laboratory.changed])
+    logits, _ = head_outputs(folder, features)
+    return {
+        name: of_segments(logits[features.copy == number], features.utterance[features.copy == number])
+        for number, name in enumerate(laboratory.plan.conditions)
+    }
 
 
 def head_outputs(folder: ModelFolder, features: FrozenFeatures) -> tuple[np.ndarray, np.ndarray]:

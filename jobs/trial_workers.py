@@ -52,6 +52,8 @@ class TrialWork:
     device: str
     keep_checkpoints: bool = False
     """Leave a trial's state where it is when the trial is done."""
+    changed: Sequence[Sequence[str]] = ()
+    """For each utterance its names under the conditions that are tried; empty when none is."""
 
     def experiment(self) -> Experiment:
         """The same with features."""
@@ -60,7 +62,8 @@ class TrialWork:
             config = next(iter(self.variants.values()))
             encoders = self.source.load(config.name, config.classes)[1]
         features = self.cache.features(self.entries)
-        return Experiment(features, self.truth, self.folds, self.variants, self.recipe, self.inner, encoders)
+        changed = self.cache.features(self.changed) if self.changed else None
+        return Experiment(features, self.truth, self.folds, self.variants, self.recipe, self.inner, encoders, changed)
 
     def result_file(self, trial: Trial) -> Path:
         """Where its result appears."""

@@ -68,6 +68,10 @@ def _scores(truth: np.ndarray, speakers: np.ndarray, skill: float, seed: int, va
             ]
             for _ in set(speakers)
         ],
+        changed={
+            name: _softmax(8 * logits + random.normal(0, strength, logits.shape))
+            for name, strength in (("after 0.5", 2), ("white 10", 12), ("mulaw", 6))
+        },
     )
 
 

@@ -26,7 +26,7 @@ from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
 from emoboost.survey import survey
 from emoboost.training import EpochReport
-from emoboost.trials import Trial, TrialResult, fit_temperature
+from emoboost.trials import Trial, TrialResult, fit_temperature, run_trial
 from emoboost.utterance import Utterance
 from jobs.caching import CacheWork, EncodePacks, prepare_pack
 from jobs.cross_corpus import cross_protocol, join
@@ -155,6 +155,44 @@ class TestPrepared:
             open_run(tmp_path / "r/trials", identity, resume=False)
         with pytest.raises(OutputError, match="holds an evaluation with other manifest, protocol; repeat its command"):
             open_run(tmp_path / "r/trials", {**identity, "manifest": "x", "protocol": "y"}, resume=True)
+
+
+class TestConditions:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def tried(cls, acted: str, tiny_model: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+        conditions = ("after 0.5", "gain 6", "mulaw")
+        plan = plan_for(tiny_model, dataclasses.replace(RECIPE, loudness=0.1), conditions=conditions)
+        return filled(prepare(read_corpus(acted), plan, tmp_path_factory.mktemp("cache")))
+
+    def test_are_tried_on_every_tested_utterance(self, tried: Laboratory) -> None:
+        assert [[wanted.change.key for wanted in copies] for copies in tried.changed] == [
+            list(tried.plan.conditions)
+        ] * 12
+        assert len(tried.cache.index()) == 12 * (2 + 3)
+        assert tried.identity()["conditions"] == list(tried.plan.conditions)
+
+    def test_become_scores(self, tried: Laboratory, tmp_path: Path) -> None:
+        work = tried.trial_work(tmp_path, "cpu")
+        experiment = work.experiment()
+        found = {trial: run_trial(experiment, trial) for trial in work.trials}
+        evaluation = evaluation_of(tried, found, [])
+        for runs in evaluation.variants.values():
+            (run,) = runs
+            assert list(run.changed) == list(tried.plan.conditions)
+            np.testing.assert_allclose(run.changed["gain 6"], run.probabilities, atol=1e-3)
+            assert not np.allclose(run.changed["mulaw"], run.probabilities, atol=1e-4)
+            assert all(np.allclose(values.sum(axis=1), 1) for values in run.changed.values())
+
+    def test_a_fixed_model_is_tried_too(self, acted: str, tiny_model: ModelFolder, tmp_path: Path) -> None:
+        plan = plan_for(tiny_model, Recipe(copies=("clean",)), variants=(), seeds=(), conditions=("clean", "after 0.5"))
+        corpus = read_corpus(acted)
+        merged, merging = merged_classes(tiny_model.config.classes, None)
+        laboratory = filled(prepare_fixed(corpus, plan, tmp_path, FIXED))
+        evaluation = evaluation_of_fixed(tiny_model, laboratory, merging, merged, [], leaky=False)
+        ((run,),) = evaluation.variants.values()
+        np.testing.assert_array_equal(run.changed["clean"], run.probabilities)
+        assert run.changed["after 0.5"].shape == run.probabilities.shape
 
 
 class TestTrials:

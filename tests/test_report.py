@@ -70,7 +70,7 @@ def bare(evaluation: Evaluation) -> Evaluation:
 def of_four_classes(evaluation: Evaluation) -> Evaluation:
     """The same with the first four classes alone."""
     variants = {
-        title: [replace(run, probabilities=run.probabilities[:, :4], calibrated=None) for run in runs]
+        title: [replace(run, probabilities=run.probabilities[:, :4], calibrated=None, changed={}) for run in runs]
         for title, runs in evaluation.variants.items()
     }
     return replace(evaluation, classes=CLASSES[:4], truth=evaluation.truth % 4, variants=variants)
@@ -205,6 +205,27 @@ class TestFigures:
         # One speaker a fold here.
         assert [row["wa"] for row in found["per_speaker"]] == pytest.approx(values)
 
+    def test_robustness_equals_a_plain_loop(self, evaluation: Evaluation) -> None:
+        random = np.random.default_rng(3)
+        runs = [
+            replace(run, changed={name: random.permutation(run.probabilities) for name in ("white 10", "mulaw")})
+            for run in evaluation.variants["both"]
+        ]
+        plain = [replace(run, changed={}) for run in evaluation.variants["mfcc"]]
+        variants = {**evaluation.variants, "both": runs, "mfcc": plain}
+        found = figures_of(replace(evaluation, variants=variants))["variants"]
+        assert list(found["both"]["robustness"]) == ["white 10", "mulaw"]
+        for name, row in found["both"]["robustness"].items():
+            labels = [run.changed[name].argmax(axis=1) for run in runs]
+            assert row["wa"] == pytest.approx(np.mean([accuracy_score(evaluation.truth, each) for each in labels]))
+            expected = [balanced_accuracy_score(evaluation.truth, each) for each in labels]
+            assert row["ua"] == pytest.approx(np.mean(expected))
+            before = [run.probabilities.argmax(axis=1) for run in runs]
+            assert row["changed"] == pytest.approx(
+                np.mean([(a != b).mean() for a, b in zip(before, labels, strict=True)])
+            )
+        assert found["mfcc"]["robustness"] == {}
+
     def test_intervals_and_differences_equal_a_plain_bootstrap(
         self, evaluation: Evaluation, figures: dict[str, Any]
     ) -> None:
@@ -309,6 +330,7 @@ class TestFigures:
                     probabilities=run.probabilities[half],
                     calibrated=None,
                     vectors=None,
+                    changed={},
                 )
                 for run in runs
             ]
@@ -421,6 +443,7 @@ class TestFolder:
             "learning",
             "reliability",
             "risk_coverage",
+            "robustness",
             "speakers",
             "vectors",
         ]
@@ -492,7 +515,7 @@ class TestFolder:
     def test_is_the_same_again(self, evaluation: Evaluation, scored: Path, tmp_path: Path) -> None:
         write_report(bare(evaluation), tmp_path)
         files = [file for file in scored.rglob("*") if file.is_file()]
-        assert len(files) == 4 + 5
+        assert len(files) == 4 + 6
         for file in files:
             assert (tmp_path / file.relative_to(scored)).read_bytes() == file.read_bytes(), file
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brute
 from scipy.special import log_softmax, softmax
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
 from tiny_model import tiny_config
@@ -49,6 +50,15 @@ def random_features(seed: int = 0) -> FrozenFeatures:
         utterance,
         copy,
     )
+
+
+def rows_of(features: FrozenFeatures, rows: np.ndarray, copy: np.ndarray) -> FrozenFeatures:
+    """These rows, each with another number of its copy."""
+    index = torch.from_numpy(rows)
+    assert features.mfcc is not None
+    assert features.image is not None
+    tensors = (features.frames[index], features.valid_frames[index], features.mfcc[index], features.image[index])
+    return FrozenFeatures(*tensors, features.utterance[rows], copy)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +113,24 @@ def same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -
 
 
 class TestTrainHead:
+    @pytest.mark.parametrize("config", [CONFIG, ALONE])
+    def test_a_recipe_with_shrinkage_replaces_the_classifier_alone(
+        self, features: FrozenFeatures, config: ModelConfig
+    ) -> None:
+        rows = np.flatnonzero(features.utterance % 3 != 1)
+        before = trained(features, rows, config)
+        after = trained(features, rows, config, dataclasses.replace(QUICK, shrinkage=0.4))
+        assert same_bits(*({n: t for n, t in each.items() if "classify" not in n} for each in (before, after)))
+        learner = train_head(features, labels_of(features), rows, config, QUICK, 0).learner
+        vectors = segment_outputs(learner, features, rows).vector.numpy()
+        reference = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.4, priors=[0.25] * 4)
+        reference.fit(vectors.astype(np.float64), labels_of(features)[rows])
+        found = vectors @ after["classify.weight"].numpy().T + after["classify.bias"].numpy()
+        expected = reference.decision_function(vectors)
+        np.testing.assert_allclose(
+            found - found[:, :1], expected - expected[:, :1], rtol=1e-3, atol=1e-3 * np.abs(expected).max()
+        )
+
     def test_same_seed_same_bits(self, features: FrozenFeatures) -> None:
         first = trained(features)
         torch.manual_seed(1234)  # what ran before does not matter
@@ -334,6 +362,26 @@ class TestTrials:
         np.testing.assert_array_equal(found.logits, logits_from(trained_alone.learner, features, tested))
         assert found.weights_hash == trained_alone.weights_hash
         np.testing.assert_array_equal(found.utterance, features.utterance[tested])
+
+    def test_tries_the_tested_utterances_under_conditions(self, features: FrozenFeatures, tmp_path: Path) -> None:
+        """Here two that change nothing."""
+        clean = np.flatnonzero(features.copy == 0)
+        tried = rows_of(features, np.tile(clean, 2), np.repeat([0, 1], len(clean)))
+        result = run_trial(dataclasses.replace(experiment_of(features), changed=tried), Trial("both", 3, 1))
+        assert result.changed is not None
+        for condition in (0, 1):
+            rows = result.changed.condition == condition
+            np.testing.assert_array_equal(result.changed.utterance[rows], result.utterance)
+            np.testing.assert_allclose(result.changed.logits[rows], result.logits, rtol=1e-5, atol=1e-6)
+        assert set(result.changed.utterance) == set(result.utterance), "of test speakers alone"
+        assert result.weights_hash == run_trial(experiment_of(features), Trial("both", 3, 1)).weights_hash
+        result.save(tmp_path / "r.npz")
+        stored = TrialResult.load(tmp_path / "r.npz").changed
+        assert stored is not None
+        for name, values in vars(result.changed).items():
+            np.testing.assert_array_equal(getattr(stored, name), values)
+        whole = dataclasses.replace(experiment_of(features), changed=tried, inner=[experiment_of(features).folds] * 3)
+        assert run_trial(whole, Trial("both", 3, 1, 0)).changed is None, "an inner fold fits the temperature alone"
 
     def test_a_result_survives_its_file(self, features: FrozenFeatures, tmp_path: Path) -> None:
         patient = dataclasses.replace(QUICK, patience=1)

@@ -1,4 +1,4 @@
-"""Figures of each speaker."""
+"""Figures of each speaker, and under each condition, as bars."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -46,6 +46,41 @@ def plot_speakers(
     axes.set_xlim(0, 100)
     axes.set_xlabel("WA: utterances labelled right (%)")
     guides(axes)
+    figure.suptitle(wrapped(title, 7.2), fontsize=11)
+    figure.legend(loc="outside lower right", frameon=False)
+    return figure
+
+
+def plot_robustness(
+    conditions: Sequence[str], ua: np.ndarray, changed: np.ndarray, clean_ua: float, title: str
+) -> "Figure":
+    """One row a condition: its UA on the left, and on the right how many labels it changes.
+
+    Args:
+        conditions: (n,) names, from top to bottom.
+        ua: (n,) in [0, 1].
+        changed: (n,) share of labels that are others than of unchanged speech, in [0, 1].
+        clean_ua: of unchanged speech, drawn as a line.
+        title: above the picture.
+    """
+    figure = new_figure(7.2, 2.0 + 0.28 * len(conditions))
+    left, right = figure.subplots(1, 2, sharey=True)
+    places = range(len(conditions))[::-1]
+    for axes, values, colour, label in (
+        (left, ua, COLOURS[0], "UA (%)"),
+        (right, changed, COLOURS[1], "labels changed (%)"),
+    ):
+        axes.barh(places, 100 * values, color=colour, height=0.7)
+        for place, value in zip(places, values, strict=True):
+            axes.text(100 * value + 1, place, f"{100 * value:.1f}", va="center", fontsize=8)
+        axes.set_xlim(0, 112)
+        axes.set_xlabel(label)
+        guides(axes)
+    left.axvline(
+        100 * clean_ua, color="black", linestyle="--", linewidth=1.2, label=f"unchanged: {100 * clean_ua:.1f} %"
+    )
+    left.set_yticks(places, [shortened(name) for name in conditions])
+    left.set_ylabel("test speech")
     figure.suptitle(wrapped(title, 7.2), fontsize=11)
     figure.legend(loc="outside lower right", frameon=False)
     return figure

@@ -140,7 +140,23 @@ def _variant(evaluation: Evaluation, title: str) -> dict[str, Any]:
         "calibration": _calibration(truth, runs),
         "risk_coverage": _risk_coverage(truth, runs),
         "difference": _difference(evaluation, title),
+        "robustness": _robustness(truth, runs, len(evaluation.classes)),
     }
+
+
+def _robustness(truth: np.ndarray, runs: Sequence[Scores], classes: int) -> dict[str, dict[str, float]]:
+    """Of each condition: accuracies, and the share of labels that are others than without it, means over seeds."""
+
+    def under(name: str) -> dict[str, float]:
+        labels = np.stack([run.changed[name].argmax(axis=1) for run in runs])
+        counts = [confusion(truth, of_seed, classes) for of_seed in labels]
+        return {
+            "wa": float(np.mean([weighted_accuracy(table) for table in counts])),
+            "ua": float(np.mean([unweighted_accuracy(table) for table in counts])),
+            "changed": float((labels != labels_of(runs)).mean()),
+        }
+
+    return {name: under(name) for name in runs[0].changed}
 
 
 def _estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:

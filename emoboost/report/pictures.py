@@ -14,6 +14,7 @@ from emoboost.plots import (
     plot_learning,
     plot_reliability,
     plot_risk_coverage,
+    plot_robustness,
     plot_speakers,
     plot_vectors,
     png,
@@ -37,6 +38,7 @@ def pictures_of(evaluation: Evaluation, figures: Mapping[str, Any]) -> dict[str,
     return {
         "confusion": list(_confusions(evaluation)),
         "speakers": list(_speakers(evaluation, figures)),
+        "robustness": list(_robustness(evaluation, figures)),
         "calibration": list(_calibration(evaluation, figures)),
         "risk": list(_risk(evaluation)),
         "learning": list(_learning(evaluation)),
@@ -49,6 +51,27 @@ def picture_title(evaluation: Evaluation, what: str) -> str:
     """A picture that is copied out of its report still says what it is of, and whether to believe it."""
     leaky = " · LEAKY: too good" if evaluation.leaky else ""
     return f"{what}\n{evaluation.corpus} · protocol {evaluation.protocol}{leaky}"
+
+
+def _robustness(evaluation: Evaluation, figures: Mapping[str, Any]) -> Iterator[Picture]:
+    title = headline_of(evaluation)
+    variant = figures["variants"][title]
+    if not variant["robustness"]:
+        return
+    of = f"{title}, {_seeds(evaluation, title)}"
+    yield Picture(
+        "robustness",
+        f"UA of {of} under each condition, and how many labels it changes.",
+        png(
+            plot_robustness(
+                list(variant["robustness"]),
+                np.array([found["ua"] for found in variant["robustness"].values()]),
+                np.array([found["changed"] for found in variant["robustness"].values()]),
+                variant["ua"],
+                picture_title(evaluation, f"Robustness: {of}"),
+            )
+        ),
+    )
 
 
 def _seeds(evaluation: Evaluation, title: str) -> str:

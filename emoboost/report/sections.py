@@ -27,6 +27,12 @@ DIFFERENCES = (
     "one speaker are not, so trust the interval more."
 )
 
+ROBUSTNESS = (
+    "The same test utterances when they are changed as archives change speech (docs/training.md says what each word "
+    "does). Training saw none of these copies of test speakers. A label counts as changed when it is another one than "
+    "that of the unchanged utterance, be it right or wrong."
+)
+
 
 def title_of(figures: Figures) -> str:
     """Of the whole report."""
@@ -73,6 +79,8 @@ def _sections(figures: Figures, pictures: Mapping[str, Sequence[Picture]]) -> It
             tables.speakers_table(figures),
         ],
     )
+    if figures["variants"][figures["variant"]]["robustness"]:
+        yield "Robustness", [Paragraph(ROBUSTNESS), *pictures["robustness"], tables.robustness_table(figures)]
     yield "Calibration", _calibration(figures, pictures["calibration"])
     yield (
         "Risk and coverage",

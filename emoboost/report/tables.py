@@ -174,6 +174,24 @@ def folds_table(figures: Figures) -> Table:
     return Table(f"Each fold, {figures['variant']}, mean over seeds", head, rows)
 
 
+def robustness_table(figures: Figures) -> Table:
+    """The first variant under every condition that was tried."""
+    variant = figures["variants"][figures["variant"]]
+    rows = [["as it is", percent(variant["wa"]), percent(variant["ua"]), NOTHING, NOTHING]]
+    rows += [
+        [
+            name,
+            percent(found["wa"]),
+            percent(found["ua"]),
+            points(found["ua"] - variant["ua"]),
+            percent(found["changed"]),
+        ]
+        for name, found in variant["robustness"].items()
+    ]
+    head = ["test speech", "WA (%)", "UA (%)", "UA (points)", "labels changed (%)"]
+    return Table(f"{figures['variant']}, mean over seeds", head, rows)
+
+
 def speakers_table(figures: Figures) -> Table:
     """Each test speaker of the first variant; of very many, those with the lowest WA."""
     found = figures["variants"][figures["variant"]]["per_speaker"]
