@@ -71,9 +71,10 @@ def _over_a_line(waveform: Float32, random: Random) -> Float32:
     return changes.over_the_telephone(waveform, (random.uniform(*LINE_BAND_HZ[0]), random.uniform(*LINE_BAND_HZ[1])))
 
 
+CLEAN, SPEED = "clean", "speed"
 KINDS: Mapping[str, Kind] = {
-    "clean": Kind("nothing", lambda w, x, r: w),
-    "speed": Kind("faster or slower by resampling, pitch moves too", lambda w, x, r: changes.sped(w, x), 0.5, 2.0),
+    CLEAN: Kind("nothing", lambda w, x, r: w),
+    SPEED: Kind("faster or slower by resampling, pitch moves too", lambda w, x, r: changes.sped(w, x), 0.5, 2.0),
     "gain": Kind("louder by so many dB", lambda w, x, r: changes.louder(w, x), -40.0, 40.0),
     "noise": Kind(
         f"a gain within {NOISE_GAIN_DB:g} dB and white noise {NOISE_SNR_DB[0]:g} to {NOISE_SNR_DB[1]:g} dB below",
@@ -110,53 +111,81 @@ KINDS: Mapping[str, Kind] = {
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """What is done to the samples; the same samples always give the same copy."""
+class Step:
+    """One change with its number."""
 
-    kind: str = "clean"
+    kind: str
     """One of `KINDS`."""
     number: float | None = None
     """Behind the kind's name, where it takes one."""
-    keep_length: bool = False
-    """Cut or pad a speed copy back to its original's length, so that length tells nothing about the copy."""
 
     @classmethod
-    def parse(cls, text: str, *, keep_length: bool = False) -> Self:
-        """A kind's name, and its number if it takes one: `clean`, `speed 0.9`, `white 20`.
+    def parse(cls, text: str) -> Self:
+        """A kind's name, and its number if it takes one.
 
         Raises:
             UsageError: an unknown name, no number where one is needed, or one outside the kind's range.
         """
         name, _, value = text.strip().partition(" ")
         if name not in KINDS:
-            raise UsageError(f"copy {text!r}: there is no {name or 'such'!r}; give one of {', '.join(KINDS)}")
+            raise UsageError(f"copy {text.strip()!r}: there is no {name or 'such'!r}; give one of {', '.join(KINDS)}")
         kind = KINDS[name]
         if kind.least is None:
             if value:
-                raise UsageError(f"copy {text!r}: {name} takes no number")
+                raise UsageError(f"copy {text.strip()!r}: {name} takes no number")
             return cls(name)
         try:
             number = float(value)
         except ValueError:
             number = float("nan")
         if not kind.least <= number <= kind.most:
-            raise UsageError(f"copy {text!r}: give {name} with a number from {kind.least:g} to {kind.most:g}")
-        return cls(name, number, keep_length=keep_length and name == "speed")
+            raise UsageError(f"copy {text.strip()!r}: give {name} with a number from {kind.least:g} to {kind.most:g}")
+        return cls(name, number)
+
+    @property
+    def key(self) -> str:
+        """As `parse` reads it."""
+        return self.kind if self.number is None else f"{self.kind} {self.number:g}"
+
+    def __call__(self, waveform: Float32) -> Float32:
+        """(n,) float32 -> (m,) float32."""
+        seed = hashlib.sha256(f"{audio_hash(waveform)} {self.key}".encode()).hexdigest()
+        return KINDS[self.kind].change(waveform, self.number or 0.0, np.random.default_rng(int(seed, 16)))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to the samples, one step after the other; the same samples always give the same copy."""
+
+    steps: tuple[Step, ...] = ()
+    """None leaves them as they are."""
+    keep_length: bool = False
+    """Cut or pad a speed copy back to its original's length, so that length tells nothing about the copy."""
+
+    @classmethod
+    def parse(cls, text: str, *, keep_length: bool = False) -> Self:
+        """Steps separated by `+`, each as `Step.parse` reads it: `clean`, `speed 0.9`, `speed 1.1 + telephone`.
+
+        Raises:
+            UsageError: a step that is none.
+        """
+        steps = tuple(step for step in map(Step.parse, text.split("+")) if step.kind != CLEAN)
+        return cls(steps, keep_length=keep_length and any(step.kind == SPEED for step in steps))
 
     @property
     def key(self) -> str:
         """The same text for the same change, for cache keys."""
-        number = "" if self.number is None else f" {self.number:g}"
-        return f"{self.kind}{number}{' keep_length' if self.keep_length else ''}"
+        steps = " + ".join(step.key for step in self.steps) or CLEAN
+        return f"{steps}, keep_length" if self.keep_length else steps
 
     def __call__(self, waveform: Float32) -> Float32:
         """(n,) float32 -> (m,) float32."""
-        if self.kind == "clean":
-            return waveform
-        seed = hashlib.sha256(f"{audio_hash(waveform)} {self.key}".encode()).hexdigest()
-        random = np.random.default_rng(int(seed, 16))
-        changed = KINDS[self.kind].change(waveform, self.number or 0.0, random)
-        return changes.fitted(changed, len(waveform)) if self.keep_length else changed
+        for step in self.steps:
+            length = len(waveform)
+            waveform = step(waveform)
+            if self.keep_length and step.kind == SPEED:
+                waveform = changes.fitted(waveform, length)
+        return waveform
 
 
 def audio_hash(waveform: np.ndarray) -> str:

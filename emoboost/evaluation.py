@@ -30,6 +30,9 @@ class Scores:
     """Of each fold's training."""
     changed: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Condition -> (n, classes), the same utterances' probabilities when they are so changed."""
+    adapted: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Name of an enrolment -> (draws, n) class numbers with the speaker's offset taken away; -1 where an utterance told
+    the voice and was not tested."""
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def speaker_bootstrap(
 
     Args:
         truth: (n,) class numbers.
-        predicted: (n,) or (seeds, n) class numbers.
+        predicted: (n,) or (seeds, n) class numbers; -1 where a run did not test an utterance.
         speakers: (n,) who speaks.
         classes: how many classes there are.
         draws: bootstrap samples.
@@ -311,7 +311,10 @@ def _by_speaker(
     kind = np.int64 if weights is None else np.float64
     counts = np.zeros((len(names), len(runs), classes, classes), kind)
     for run, labels in enumerate(runs):
-        np.add.at(counts[:, run], (number, truth, labels), 1 if weights is None else weights)
+        there = labels >= 0
+        np.add.at(
+            counts[:, run], (number[there], truth[there], labels[there]), 1 if weights is None else weights[there]
+        )
     return counts
 
 

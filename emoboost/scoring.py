@@ -49,6 +49,7 @@ def _scores_of_seed(
         vectors=utterance_means(vectors, number, len(tested)).astype(np.float32),
         histories=[result.history for result in outer],
         changed={name: _under(outer, number) for number, name in enumerate(conditions)},
+        adapted={name: _adapted(outer, name, tested) for name in outer[0].adapted},
     )
     inner = {n: [r for t, r in own.items() if t.fold == n and t.inner is not None] for n in range(len(outer))}
     if not all(inner.values()):
@@ -64,6 +65,14 @@ def _under(results: Sequence[TrialResult], condition: int) -> np.ndarray:
     logits = np.concatenate([changed.logits[changed.condition == condition] for changed in tried])
     utterance = np.concatenate([changed.utterance[changed.condition == condition] for changed in tried])
     return Pooled(logits, utterance, np.zeros(len(logits), np.int64)).probabilities()[1]
+
+
+def _adapted(results: Sequence[TrialResult], enrolment: str, tested: np.ndarray) -> np.ndarray:
+    """Labels of all folds: (draws, n), in the order of the utterances' numbers."""
+    labels = np.full((len(results[0].adapted[enrolment]), len(tested)), -1)
+    for result in results:
+        labels[:, np.searchsorted(tested, np.unique(result.utterance))] = result.adapted[enrolment]
+    return labels
 
 
 def _temperature(results: Sequence[TrialResult], truth: np.ndarray) -> float:

@@ -43,11 +43,17 @@ class Learner(nn.Module):
         torch.nn.init.zeros_(self.head.classify.weight)
         torch.nn.init.zeros_(self.head.classify.bias)
         self.encoders = None
+        self._refits = recipe.shrinkage is not None
         if recipe.tunes:
             if encoders is None:
                 raise ValueError("a recipe that tunes the encoders needs them")
             self.encoders = copy.deepcopy(encoders)
             self.encoders.free(recipe.tune_encoder_layers, alexnet=recipe.tune_alexnet)
+
+    @property
+    def is_closed_form(self) -> bool:
+        """Whether nothing is left for gradient descent: all that is trained is computed at once afterwards."""
+        return self._refits and self.head.enhance is None and self.encoders is None
 
     def represent(self, batch: Batch) -> Batch:
         """The head's arguments; without encoders of its own these are the batch."""
@@ -125,7 +131,7 @@ def train_head(
         run.restore(state)
     targets = torch.from_numpy(labels)
     weights = class_weights(labels[rows], len(config.classes)) if recipe.class_weights else None
-    while not run.finished:
+    while not (run.finished or learner.is_closed_form):
         loss = _epoch(run, features, targets, rows, weights)
         ua = None
         if recipe.patience is not None and validation is not None:

@@ -2,25 +2,27 @@
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from emoboost.adaptation import AdaptationConfig, fit_adapted
 from emoboost.atomic import write_whole
 from emoboost.calibration import probabilities
 from emoboost.config import ModelConfig
+from emoboost.enrolment import Enrolment, adapted_labels
 from emoboost.folds import Fold
 from emoboost.frozen import FrozenFeatures
 from emoboost.model import FrozenEncoders
 from emoboost.recipe import Recipe
 from emoboost.training import EpochReport, Learner, segment_outputs, train_head, utterance_means
 
-CHANGED = "changed_"
-"""How arrays of a `ChangedResult` begin in a result's file."""
+CHANGED, ADAPTED = "changed_", "adapted_"
+"""How arrays of a `ChangedResult`, and labels of adapted speakers, begin in a result's file."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Experiment:
     changed: FrozenFeatures | None = None
     """What is tested beside the clean copies and never trained on: utterances under conditions, which `copy` counts
     from 0."""
+    adapt: Sequence[Enrolment] = ()
+    """Ways to adapt to the tested speakers that are tried, too; the recipe then has a shrinkage."""
+    speakers: Sequence[str] = ()
+    """(utterances,) who speaks, where `adapt` needs it."""
 
     def fold_of(self, trial: Trial) -> Fold:
         """The rows of a trial."""
@@ -116,24 +122,26 @@ class TrialResult:
     """SHA-256 of the trained network."""
     changed: ChangedResult | None = None
     """Of the same utterances under conditions; None where none was tried."""
+    adapted: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Name of an enrolment -> (draws, utterances) class numbers in the order of the utterances' numbers; -1 where one
+    tells the voice and is not tested."""
 
     def save(self, file: Path) -> None:
         """Write in one step: the file is there and whole, or it is not there."""
         buffer = io.BytesIO()
         history = np.array([[np.nan if value is None else value for value in astuple(e)] for e in self.history])
-        changed = (
-            {} if self.changed is None else {f"{CHANGED}{name}": rows for name, rows in vars(self.changed).items()}
-        )
-        np.savez(
-            buffer,
-            logits=self.logits,
-            utterance=self.utterance,
-            vectors=self.vectors,
-            frame_weights=self.frame_weights,
-            history=history,
-            weights_hash=np.array(self.weights_hash),
-            **changed,
-        )
+        arrays: dict[str, Any] = {
+            "logits": self.logits,
+            "utterance": self.utterance,
+            "vectors": self.vectors,
+            "frame_weights": self.frame_weights,
+            "history": history,
+            "weights_hash": np.array(self.weights_hash),
+            **{f"{ADAPTED}{name}": labels for name, labels in self.adapted.items()},
+        }
+        if self.changed is not None:
+            arrays |= {f"{CHANGED}{name}": rows for name, rows in vars(self.changed).items()}
+        np.savez(buffer, **arrays)
         write_whole(file, buffer.getvalue())
 
     @classmethod
@@ -153,6 +161,7 @@ class TrialResult:
                 history,
                 str(stored["weights_hash"]),
                 ChangedResult(**changed) if changed else None,
+                {name.removeprefix(ADAPTED): stored[name] for name in stored.files if name.startswith(ADAPTED)},
             )
 
 
@@ -202,7 +211,33 @@ def run_trial(
         trained.history,
         trained.weights_hash,
         None if experiment.changed is None or is_inner else _changed(trained.learner, experiment.changed, fold),
+        {} if is_inner or not experiment.adapt else _adapted(experiment, trained.learner, fold, trial.seed),
     )
+
+
+def _adapted(experiment: Experiment, learner: Learner, fold: Fold, seed: int) -> dict[str, np.ndarray]:
+    """Labels of a fold's test utterances, in the order of their numbers, for each way to adapt to their speakers."""
+    features, shrinkage = experiment.features, experiment.recipe.shrinkage
+    assert shrinkage is not None
+    speakers = np.array(experiment.speakers)
+    seen = np.flatnonzero(np.isin(features.utterance, fold.train))
+    head = fit_adapted(
+        segment_outputs(learner, features, seen).vector.numpy(),
+        experiment.truth[features.utterance[seen]],
+        speakers[features.utterance[seen]].tolist(),
+        features.copy[seen] == 0,
+        learner.head.classify.out_features,
+        shrinkage,
+    )
+    rows = np.flatnonzero((features.copy == 0) & np.isin(features.utterance, fold.test))
+    output = segment_outputs(learner, features, rows)
+    tested, number = np.unique(features.utterance[rows], return_inverse=True)
+    vectors, plain = (utterance_means(values.numpy(), number, len(tested)) for values in (output.vector, output.logits))
+    config = AdaptationConfig()
+    return {
+        each.name: adapted_labels(vectors, plain, speakers[tested].tolist(), head, config, each, seed)
+        for each in experiment.adapt
+    }
 
 
 def _changed(learner: Learner, features: FrozenFeatures, fold: Fold) -> ChangedResult:

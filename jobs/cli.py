@@ -80,7 +80,7 @@ Cache = Annotated[
         callback=local_path,
     ),
 ]
-RecipeName = Annotated[str, typer.Option("--recipe", help="r, paper, or a YAML file with what differs from r.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="r, paper, robust, or a YAML file with what differs from r.")]
 LabelMap = Annotated[
     str | None,
     typer.Option(
@@ -400,6 +400,13 @@ def evaluate(
             help="Try the tested speech under these, too: archives, or changes such as 'after 0.5, white 10, mulaw'.",
         ),
     ] = None,
+    adapt: Annotated[
+        str | None,
+        typer.Option(
+            "--adapt",
+            help="Adapt to tested speakers by unlabelled utterances of theirs: speaker (all), or speaker:5,10,all.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an evaluation that was interrupted.")] = False,
     cache: Cache = None,
     ray_address: RayAddress = None,
@@ -429,6 +436,7 @@ def evaluate(
             calibrate=calibrate,
             keep_checkpoints=keep_checkpoints,
             conditions=conditions,
+            adapt=adapt,
             resume=resume,
             cache=cache,
             ray_address=ray_address,

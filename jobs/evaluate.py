@@ -12,6 +12,7 @@ from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from emoboost.corpus import read_corpus
 from emoboost.encoder_source import EncoderSource
+from emoboost.enrolment import Enrolment
 from emoboost.errors import OutputError
 from emoboost.evaluation import Evaluation, Example
 from emoboost.label_maps import load_label_map
@@ -52,6 +53,8 @@ class EvaluateOptions:
     keep_checkpoints: bool = False
     conditions: Sequence[str] = ()
     """Under which the tested utterances are tried, too."""
+    adapt: Sequence[Enrolment] = ()
+    """Ways to adapt to the tested speakers that are tried, too."""
     resume: bool = False
     cache: Path
     ray_address: str | None = None
@@ -108,6 +111,7 @@ def laboratory_of(options: EvaluateOptions) -> Laboratory:
         calibrated=options.variants[:1] if options.calibrate else (),
         keep_checkpoints=options.keep_checkpoints,
         conditions=options.conditions,
+        adapt=options.adapt,
     )
     if options.train_on is None:
         return prepare(corpus, plan, options.cache, protocol=options.protocol, k=options.k)

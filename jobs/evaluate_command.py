@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emoboost.conditions import parse_conditions
+from emoboost.enrolment import parse_adapt
 from emoboost.errors import UsageError
 from emoboost.feature_cache import default_cache
 from emoboost.folds import PROTOCOLS
@@ -23,7 +24,7 @@ from jobs.score_model import ScoreOptions, score_model
 VOID = {
     "model": (
         *("protocol", "folds", "train_on", "seeds", "variants", "recipe"),
-        *("encoder", "layers", "alexnet", "calibrate", "keep_checkpoints", "resume"),
+        *("encoder", "layers", "alexnet", "calibrate", "keep_checkpoints", "adapt", "resume"),
     ),
     "train_on": ("protocol", "folds"),
 }
@@ -50,6 +51,7 @@ def evaluate_command(
     calibrate: bool,
     keep_checkpoints: bool,
     conditions: str | None,
+    adapt: str | None,
     resume: bool,
     cache: Path | None,
     ray_address: str | None,
@@ -67,6 +69,7 @@ def evaluate_command(
     refuse_unused(given)
     place = cache or default_cache()
     tried = () if conditions is None else parse_conditions(conditions)
+    adapted = () if adapt is None else parse_adapt(adapt)
     with told_plainly(output, RESUME):
         if model is not None:
             score_model(
@@ -102,6 +105,7 @@ def evaluate_command(
                 calibrate=calibrate,
                 keep_checkpoints=keep_checkpoints,
                 conditions=tried,
+                adapt=adapted,
                 resume=resume,
                 cache=place,
                 ray_address=ray_address,

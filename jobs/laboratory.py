@@ -15,7 +15,8 @@ from emoboost.augment import Augmentation
 from emoboost.config import ModelConfig
 from emoboost.corpus import Corpus
 from emoboost.encoder_source import EncoderSource
-from emoboost.errors import EmoboostError, OutputError
+from emoboost.enrolment import Enrolment, refuse_few
+from emoboost.errors import EmoboostError, OutputError, UsageError
 from emoboost.evaluation import Evaluation
 from emoboost.feature_cache import FeatureCache, entry_name, settings_of
 from emoboost.folds import PROTOCOLS, Fold, Protocol, Rows, inner_folds
@@ -46,6 +47,8 @@ class Plan:
     """Leave each training's last state, with its best weights, beside its result."""
     conditions: Sequence[str] = ()
     """Under which the tested utterances are tried, too."""
+    adapt: Sequence[Enrolment] = ()
+    """Ways to adapt to the tested speakers that are tried, too."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Laboratory:
             "labels": _digest([list(self.config.classes), list(self.corpus.labels)]),
             "recipe": dataclasses.asdict(self.plan.recipe),
             "conditions": list(self.plan.conditions),
+            "adapt": [enrolment.name for enrolment in self.plan.adapt],
         }
 
     @property
@@ -189,6 +193,8 @@ class Laboratory:
             device,
             self.plan.keep_checkpoints,
             [[changed.name for changed in copies] for copies in self.changed],
+            self.plan.adapt,
+            self.corpus.speakers,
         )
 
     def run(self, folder: Path, cluster: Cluster) -> dict[Trial, TrialResult]:
@@ -240,6 +246,10 @@ def prepare(
     found = survey(corpus, base.segment.sample_rate)
     rows = rows_of(corpus, found)
     folds = protocol.folds(rows, k, validated=plan.recipe.patience is not None)
+    if plan.adapt:
+        if plan.recipe.shrinkage is None:
+            raise UsageError(f"--adapt needs a recipe with shrinkage; {plan.recipe.name} has none")
+        refuse_few(plan.adapt, [corpus.speakers[row] for fold in folds for row in fold.test])
     inner = [inner_folds(fold, rows) for fold in folds] if plan.calibrated else []
     config = plan.recipe.head_of(base)
     features = FeatureCache.open(cache, {**settings_of(config, encoders), "inputs_only": plan.recipe.tunes})

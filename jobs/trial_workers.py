@@ -22,6 +22,7 @@ import numpy as np
 
 from emoboost.config import ModelConfig
 from emoboost.encoder_source import EncoderSource
+from emoboost.enrolment import Enrolment
 from emoboost.feature_cache import FeatureCache
 from emoboost.folds import Fold
 from emoboost.recipe import Recipe
@@ -54,6 +55,8 @@ class TrialWork:
     """Leave a trial's state where it is when the trial is done."""
     changed: Sequence[Sequence[str]] = ()
     """For each utterance its names under the conditions that are tried; empty when none is."""
+    adapt: Sequence[Enrolment] = ()
+    speakers: Sequence[str] = ()
 
     def experiment(self) -> Experiment:
         """The same with features."""
@@ -63,7 +66,18 @@ class TrialWork:
             encoders = self.source.load(config.name, config.classes)[1]
         features = self.cache.features(self.entries)
         changed = self.cache.features(self.changed) if self.changed else None
-        return Experiment(features, self.truth, self.folds, self.variants, self.recipe, self.inner, encoders, changed)
+        return Experiment(
+            features,
+            self.truth,
+            self.folds,
+            self.variants,
+            self.recipe,
+            self.inner,
+            encoders,
+            changed,
+            self.adapt,
+            self.speakers,
+        )
 
     def result_file(self, trial: Trial) -> Path:
         """Where its result appears."""

@@ -135,6 +135,16 @@ def test_a_room_adds_a_tail(speech: np.ndarray) -> None:
     assert rms(found[len(speech) :]) > 0
 
 
+def test_steps_follow_one_another(speech: np.ndarray) -> None:
+    one, two = Augmentation.parse("speed 0.9"), Augmentation.parse("telephone")
+    both = Augmentation.parse("speed 0.9 +telephone")
+    assert both.key == "speed 0.9 + telephone"
+    np.testing.assert_array_equal(both(speech), two(one(speech)))
+    kept = Augmentation.parse("before 0.5 + speed 0.9", keep_length=True)(speech)
+    assert len(kept) == len(speech) + RATE // 2
+    assert Augmentation.parse("clean + mulaw") == Augmentation.parse("mulaw")
+
+
 def test_every_change_has_a_key_of_its_own() -> None:
     speeds = [Augmentation.parse(f"speed {x}", keep_length=keep) for x in (0.9, 1.1) for keep in (True, False)]
     changes = [*speeds, *(Augmentation.parse(text) for text in texts() if text != "speed 1.1")]
@@ -145,6 +155,7 @@ def test_every_change_has_a_key_of_its_own() -> None:
     ("text", "message"),
     [
         ("", "copy '': there is no 'such'"),
+        ("mulaw +", "copy '': there is no 'such'"),
         ("fast", "copy 'fast': there is no 'fast'; give one of clean, speed"),
         ("noise 3", "copy 'noise 3': noise takes no number"),
         *((f"speed{x}", "give speed with a number from 0.5 to 2") for x in ("", " x", " 0.1", " 3", " -1", " nan")),

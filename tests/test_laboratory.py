@@ -16,6 +16,7 @@ from emoboost.checkpoint import CONFIG, TRAINING_AUDIO, ModelFolder, find_model
 from emoboost.config import EnhancementConfig, MfccBranchConfig
 from emoboost.corpus import read_corpus
 from emoboost.encoder_source import EncoderSource
+from emoboost.enrolment import DRAWS, parse_adapt
 from emoboost.errors import EmoboostError, OutputError, UsageError
 from emoboost.feature_cache import FeatureCache
 from emoboost.frozen import encode, keep_inputs
@@ -551,3 +552,24 @@ def test_training_notes_how_frequent_its_classes_were(acted: str, tiny_model: Mo
     config = dataclasses.replace(tiny_model.config, classes=corpus.classes, training=json.loads(json.dumps(noted)))
     shares, remark = trained_on(config)
     assert (shares.tolist(), remark) == ([0.75, 0.25], None)
+
+
+class TestAdapted:
+    def test_become_scores(self, acted: str, tiny_model: ModelFolder, tmp_path: Path) -> None:
+        """Three speakers of four utterances each."""
+        recipe = dataclasses.replace(RECIPE, shrinkage=0.5)
+        plan = plan_for(tiny_model, recipe, adapt=parse_adapt("speaker:2,all"), variants=("encoder",))
+        laboratory = filled(prepare(read_corpus(acted), plan, tmp_path / "cache"))
+        work = laboratory.trial_work(tmp_path / "trials", "cpu")
+        experiment = work.experiment()
+        (tmp_path / "trials").mkdir()
+        for trial in work.trials:
+            run_trial(experiment, trial).save(work.result_file(trial))
+        ((run,),) = evaluation_of(laboratory, work.results(), []).variants.values()
+        assert {name: labels.shape for name, labels in run.adapted.items()} == {"2": (DRAWS, 12), "all": (1, 12)}
+        assert (run.adapted["all"] >= 0).all()
+        speakers = np.array(laboratory.corpus.speakers)
+        for draw in run.adapted["2"]:
+            assert [int((draw[speakers == name] < 0).sum()) for name in sorted(set(speakers))] == [2, 2, 2]
+        assert laboratory.identity()["adapt"] == ["2", "all"]
+        assert all(history == () for history in run.histories), "the encoder alone has a closed form"

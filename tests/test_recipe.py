@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tiny_model import tiny_config
 
 from emoboost.config import MfccBranchConfig
 from emoboost.errors import UsageError
@@ -26,6 +27,16 @@ def test_the_paper_has_its_sizes() -> None:
     assert recipe.patience == 8
 
 
+def test_robust_sees_copies_and_has_a_closed_form() -> None:
+    recipe = load_recipe("robust")
+    assert recipe.copies[0] == "clean"
+    assert len(recipe.copies) == len(set(recipe.copies)) == 8
+    assert (recipe.shrinkage, recipe.loudness) == (0.5, 0.1)
+    config = recipe.head_of(tiny_config())
+    assert config.segment.loudness == 0.1
+    assert Recipe().head_of(config).segment.loudness is None
+
+
 def test_a_file_says_what_differs(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("epochs: 5\nclassifier_lr: 1\ncopies: [clean, noise]\nmfcc_branch: {lstm_hidden: 16}\n")
@@ -43,6 +54,8 @@ def test_a_file_says_what_differs(tmp_path: Path) -> None:
         ("epochs: many", r"mine\.yaml: epochs: expected int, found 'many'"),
         ("epochs: 0", r"recipe mine: epochs is at least 1; it is 0"),
         ("classifier_lr: -1", r"recipe mine: classifier_lr is not below 0; it is -1\.0"),
+        ("shrinkage: 0", r"recipe mine: shrinkage is above 0 and at most 1, or left out; it is 0"),
+        ("loudness: 2", r"recipe mine: loudness is above 0 and at most 1, or left out; it is 2"),
         ("copies: [noise]", r"recipe mine: copies starts with the clean copy"),
         ("copies: [clean, loud]", r"copy 'loud': there is no 'loud'; give one of clean, speed"),
         ("- 1", r"mine\.yaml: a recipe is a list of names and values"),
@@ -57,5 +70,7 @@ def test_refused(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(UsageError, match=r"--recipe best: no such recipe; give one of r, paper, or a YAML file"):
+    with pytest.raises(
+        UsageError, match=r"--recipe best: no such recipe; give one of r, paper, robust, or a YAML file"
+    ):
         load_recipe("best")

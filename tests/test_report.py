@@ -70,7 +70,10 @@ def bare(evaluation: Evaluation) -> Evaluation:
 def of_four_classes(evaluation: Evaluation) -> Evaluation:
     """The same with the first four classes alone."""
     variants = {
-        title: [replace(run, probabilities=run.probabilities[:, :4], calibrated=None, changed={}) for run in runs]
+        title: [
+            replace(run, probabilities=run.probabilities[:, :4], calibrated=None, changed={}, adapted={})
+            for run in runs
+        ]
         for title, runs in evaluation.variants.items()
     }
     return replace(evaluation, classes=CLASSES[:4], truth=evaluation.truth % 4, variants=variants)
@@ -226,6 +229,27 @@ class TestFigures:
             )
         assert found["mfcc"]["robustness"] == {}
 
+    def test_adapted_labels_are_counted_where_they_were_tested(self, evaluation: Evaluation) -> None:
+        random = np.random.default_rng(4)
+        runs = []
+        for run in evaluation.variants["both"]:
+            labels = random.integers(7, size=(3, len(evaluation.truth)))
+            labels[random.random(labels.shape) < 0.2] = -1
+            runs.append(replace(run, adapted={"10": labels}))
+        found = figures_of(replace(evaluation, variants={"both": runs}))["variants"]["both"]["adapted"]["10"]
+        pairs = [(run, labels) for run in runs for labels in run.adapted["10"]]
+        expected, plain = [], []
+        for run, labels in pairs:
+            there = labels >= 0
+            expected.append(balanced_accuracy_score(evaluation.truth[there], labels[there]))
+            strict = run.probabilities.argmax(axis=1)
+            plain.append(balanced_accuracy_score(evaluation.truth[there], strict[there]))
+        assert found["draws"] == 3
+        assert found["utterances"] == pytest.approx(np.mean([(labels >= 0).sum() for _, labels in pairs]))
+        assert found["ua"] == pytest.approx(np.mean(expected))
+        assert found["unadapted"]["ua"] == pytest.approx(np.mean(plain))
+        assert found["difference"]["ua"] == pytest.approx(np.mean(expected) - np.mean(plain))
+
     def test_intervals_and_differences_equal_a_plain_bootstrap(
         self, evaluation: Evaluation, figures: dict[str, Any]
     ) -> None:
@@ -331,6 +355,7 @@ class TestFigures:
                     calibrated=None,
                     vectors=None,
                     changed={},
+                    adapted={},
                 )
                 for run in runs
             ]

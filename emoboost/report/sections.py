@@ -33,6 +33,13 @@ ROBUSTNESS = (
     "that of the unchanged utterance, be it right or wrong."
 )
 
+ADAPTED = (
+    "A protocol of its own, never to be compared with the strict figures above. Enrolment: utterances of each test "
+    "speaker, without labels (so many, drawn anew for each draw and not tested; or all but the tested one). What they "
+    "have in common beyond their emotions is taken away before the label. The unadapted UA is of the same tests. "
+    "Speakers here speak every emotion about as often; expect less where they do not."
+)
+
 
 def title_of(figures: Figures) -> str:
     """Of the whole report."""
@@ -81,6 +88,8 @@ def _sections(figures: Figures, pictures: Mapping[str, Sequence[Picture]]) -> It
     )
     if figures["variants"][figures["variant"]]["robustness"]:
         yield "Robustness", [Paragraph(ROBUSTNESS), *pictures["robustness"], tables.robustness_table(figures)]
+    if any(variant["adapted"] for variant in figures["variants"].values()):
+        yield "Adapted to the speaker", [Paragraph(ADAPTED), tables.adapted_table(figures)]
     yield "Calibration", _calibration(figures, pictures["calibration"])
     yield (
         "Risk and coverage",

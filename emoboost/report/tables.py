@@ -174,6 +174,27 @@ def folds_table(figures: Figures) -> Table:
     return Table(f"Each fold, {figures['variant']}, mean over seeds", head, rows)
 
 
+def adapted_table(figures: Figures) -> Table:
+    """Every variant under every way to adapt, beside the unadapted labels of the same test utterances."""
+    rows = [
+        [
+            name,
+            found_name,
+            f"{found['utterances']:,.0f}",
+            percent(found["wa"]),
+            percent(found["ua"]),
+            span(found["ua_interval"]),
+            percent(found["unadapted"]["ua"]),
+            points(found["difference"]["ua"]),
+            points_span(found["difference"]["ua_interval"]),
+        ]
+        for name, variant in in_papers_order(figures["variants"]).items()
+        for found_name, found in variant["adapted"].items()
+    ]
+    head = ["variant", "enrolment", "tested", "WA (%)", "UA (%)", INTERVAL, "unadapted UA (%)", "UA (points)", INTERVAL]
+    return Table("Adapted to the speaker, mean over seeds and draws", head, rows, texts=2)
+
+
 def robustness_table(figures: Figures) -> Table:
     """The first variant under every condition that was tried."""
     variant = figures["variants"][figures["variant"]]
