@@ -17,6 +17,7 @@ from emoboost.plots import (
     plot_learning,
     plot_reliability,
     plot_risk_coverage,
+    plot_robustness,
     plot_speakers,
     plot_vectors,
     png,
@@ -43,6 +44,7 @@ def draw() -> dict[str, Figure]:
         "shares": plot_confusion_shares(COUNTS, NAMES, title),
         "speakers": plot_speakers(["a$b$", "c"], np.array([0.0, 1.0]), np.array([3, 4]), 0.6, title),
         "many speakers": plot_speakers([str(n) for n in range(100)], random.random(100), np.full(100, 5), 0.5, title),
+        "robustness": plot_robustness(["mp$3$", "white 10"], np.array([0.9, 0.4]), np.array([0.0, 1.0]), 0.92, title),
         "reliability": plot_reliability({"be$f$ore": reliability(probabilities, truth)}, title),
         "risk": plot_risk_coverage({"before": (coverage, coverage / 2)}, title),
         "learning": plot_learning([np.array([2.0, 1.0]), np.array([2.5])], [], title),
@@ -90,6 +92,7 @@ def test_titles_are_shown_and_leave_no_pyplot_figure(figures: dict[str, Figure])
     [
         ("counts", ["true class", "predicted class", "share of the true class (%)"]),
         ("speakers", ["speaker (utterances)", "WA: utterances labelled right (%)"]),
+        ("robustness", ["test speech", "UA (%)", "labels changed (%)", "90.0", "100.0", "unchanged: 92.0 %"]),
         ("reliability", ["confidence (%)", "labels that are right (%)", "labels"]),
         ("risk", ["coverage: labels kept, most confident first (%)", "risk: wrong among those kept (%)"]),
         ("learning with validation", ["epoch", "UA on validation utterances (%)"]),

@@ -72,8 +72,8 @@ def plot_robustness(
     ):
         axes.barh(places, 100 * values, color=colour, height=0.7)
         for place, value in zip(places, values, strict=True):
-            axes.text(100 * value + 1, place, f"{100 * value:.1f}", va="center", fontsize=8)
-        axes.set_xlim(0, 112)
+            axes.text(101, place, f"{100 * value:.1f}", va="center")
+        axes.set_xlim(0, 100)
         axes.set_xlabel(label)
         guides(axes)
     left.axvline(
