@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from emoboost.carried import rows_at, texts_of
 from emoboost.errors import ManifestError
-from emoboost.plan import make_plan, read_shard, utterances_of
-from emoboost.temporary import temporary_folder
+from emoboost.plan import read_whole, utterances_of
 from emoboost.utterance import Utterance
 from emoboost.vocabulary import ALIASES, EMOTIONS, canonical
 
@@ -67,18 +66,7 @@ def read_corpus(manifest: str, label_map: Mapping[str, str] | None = None, *, to
         ManifestError: the manifest cannot be used, a column is missing, a row has no label or speaker, the label map
             leaves nothing, or what `to_train` refuses.
     """
-    with temporary_folder() as folder:
-        plan = make_plan(
-            manifest,
-            folder,
-            {},
-            default_channel=None,
-            limit=None,
-            reserved=lambda name: False,
-            probe=None,
-        )
-        shards = [read_shard(plan, lambda name: (folder / name).open("rb"), i) for i in range(plan.shards)]
-    table = pa.concat_tables(shards)
+    plan, table = read_whole(manifest)
     names = [canonical(text) for text in _column(table, "label", manifest)]
     _column(table, "speaker", manifest)
     left_out: Counter[str] = Counter()

@@ -29,6 +29,7 @@ from emoboost.manifest.columns import LENGTH
 from emoboost.manifest.kinds import open_source
 from emoboost.redaction import redacted
 from emoboost.shards import SHARDS_PER_FILE, ShardWriter, shard_file, shard_files
+from emoboost.temporary import temporary_folder
 from emoboost.utterance import Utterance
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "make_plan",
     "manifest_hash",
     "read_shard",
+    "read_whole",
     "utterances_of",
 ]
 
@@ -217,6 +219,25 @@ def read_shard(plan: Plan, open_file: Callable[[str], AbstractContextManager[IO[
     with open_file(name) as file:
         table = pq.ParquetFile(file).read_row_group(row_group, use_threads=False)
     return typed(table, plan.carried)
+
+
+def read_whole(
+    manifest: str, *, default_channel: int | None = None, access: Access | None = None
+) -> tuple[Plan, pa.Table]:
+    """Every utterance of a manifest that fits into memory, as `read_shard` gives them, and the plan that they are of.
+
+    Args:
+        manifest: path or URL.
+        default_channel: of rows that name none; None is the mean of all channels.
+        access: how a store with the manifest is reached; None is `Access()`.
+
+    Raises:
+        ManifestError: the manifest cannot be used.
+    """
+    with temporary_folder() as folder:
+        plan = make_plan(manifest, folder, {}, default_channel=default_channel, access=access)
+        shards = [read_shard(plan, lambda name: (folder / name).open("rb"), shard) for shard in range(plan.shards)]
+    return plan, pa.concat_tables(shards)
 
 
 def utterances_of(table: pa.Table) -> list[Utterance]:

@@ -17,7 +17,7 @@ from emoboost.config import ModelConfig
 from emoboost.enrolment import Enrolment, adapted_labels
 from emoboost.folds import Fold
 from emoboost.frozen import FrozenFeatures
-from emoboost.model import FrozenEncoders
+from emoboost.model import FrozenEncoders, HeadOutput
 from emoboost.recipe import Recipe
 from emoboost.training import EpochReport, Learner, segment_outputs, train_head, utterance_means
 
@@ -203,6 +203,7 @@ def run_trial(
     )
     output = segment_outputs(trained.learner, features, tested)
     is_inner = trial.inner is not None
+    adapts = bool(experiment.adapt) and not is_inner
     return TrialResult(
         output.logits.numpy(),
         features.utterance[tested],
@@ -211,12 +212,23 @@ def run_trial(
         trained.history,
         trained.weights_hash,
         None if experiment.changed is None or is_inner else _changed(trained.learner, experiment.changed, fold),
-        {} if is_inner or not experiment.adapt else _adapted(experiment, trained.learner, fold, trial.seed),
+        _adapted(experiment, trained.learner, fold, trial.seed, tested, output) if adapts else {},
     )
 
 
-def _adapted(experiment: Experiment, learner: Learner, fold: Fold, seed: int) -> dict[str, np.ndarray]:
-    """Labels of a fold's test utterances, in the order of their numbers, for each way to adapt to their speakers."""
+def _adapted(
+    experiment: Experiment, learner: Learner, fold: Fold, seed: int, rows: np.ndarray, output: HeadOutput
+) -> dict[str, np.ndarray]:
+    """Labels of a fold's test utterances, in the order of their numbers, for each way to adapt to their speakers.
+
+    Args:
+        experiment: data, ways to adapt.
+        learner: trained on the fold.
+        fold: which.
+        seed: of the draws.
+        rows: (m,) the tested rows of the features.
+        output: what the network gives for them.
+    """
     features, shrinkage = experiment.features, experiment.recipe.shrinkage
     assert shrinkage is not None
     speakers = np.array(experiment.speakers)
@@ -229,8 +241,6 @@ def _adapted(experiment: Experiment, learner: Learner, fold: Fold, seed: int) ->
         learner.head.classify.out_features,
         shrinkage,
     )
-    rows = np.flatnonzero((features.copy == 0) & np.isin(features.utterance, fold.test))
-    output = segment_outputs(learner, features, rows)
     tested, number = np.unique(features.utterance[rows], return_inverse=True)
     vectors, plain = (utterance_means(values.numpy(), number, len(tested)) for values in (output.vector, output.logits))
     config = AdaptationConfig()

@@ -13,10 +13,9 @@ from emoboost.access import Access
 from emoboost.carried import rows_at, texts_of
 from emoboost.corpus import Corpus
 from emoboost.errors import ManifestError
-from emoboost.plan import Plan, make_plan, read_shard, utterances_of
+from emoboost.plan import Plan, read_whole, utterances_of
 from emoboost.printable import shown
 from emoboost.schema import PROBABILITY_PREFIX
-from emoboost.temporary import temporary_folder
 from emoboost.vocabulary import canonical
 
 LABEL_COLUMNS = ("human_label", "label")
@@ -74,11 +73,7 @@ def read_truth(
             weight that is no positive number, a row without a speaker beside others with one, fewer than `FEWEST`
             labels, or only one class.
     """
-    with temporary_folder() as folder:
-        plan = make_plan(manifest, folder, {}, default_channel=default_channel, access=access)
-        table = pa.concat_tables(
-            [read_shard(plan, lambda name: (folder / name).open("rb"), shard) for shard in range(plan.shards)]
-        )
+    plan, table = read_whole(manifest, default_channel=default_channel, access=access)
     label = _label_column(list(plan.carried.names), column, manifest)
     given = texts_of(table, label)
     labelled = [row for row, text in enumerate(given) if text]
@@ -161,12 +156,21 @@ def _weights(table: pa.Table, places: Sequence[str]) -> np.ndarray | None:
     return np.array([_weight(text, place) for text, place in zip(texts_of(table, WEIGHT), places, strict=True)])
 
 
-def _weight(text: str, place: str) -> float:
+def weight_of(text: str) -> float | None:
+    """A weight as it is written; None for what is no positive number.
+
+    >>> weight_of("2.5"), weight_of("-1"), weight_of("inf"), weight_of("many")
+    (2.5, None, None, None)
+    """
     try:
         weight = float(text)
     except ValueError:
-        weight = math.nan
-    if not (math.isfinite(weight) and weight > 0):
+        return None
+    return weight if 0 < weight < math.inf else None
+
+
+def _weight(text: str, place: str) -> float:
+    if (weight := weight_of(text)) is None:
         raise ManifestError(
             f"{place}: weight {shown(text)} must be a positive number: how many utterances the row stands for"
         )

@@ -21,6 +21,7 @@ from jobs.cli_options import (
     Root,
     StorageOptions,
     absolute,
+    access_of,
     local_path,
 )
 from jobs.exits import Exit, run
@@ -356,11 +357,10 @@ def verify(
     --recompute reads recordings under the rules of the annotate command: give --root and --allow-http if it had them.
     Exit code 0: everything holds. 4: unfinished, and nothing is wrong. 5: something is wrong.
     """
-    from emoboost.store_options import parse_storage_options
     from jobs.verify import verify_command
 
     def command() -> Exit:
-        access = Access(root=absolute(root), http=allow_http, storage_options=parse_storage_options(storage_options))
+        access = access_of(root, storage_options, allow_http=allow_http)
         return verify_command(output, access, recompute=recompute, seed=seed, model_name=model, base=base, as_json=json)
 
     run(command, debug=debug, go_on="verify changes nothing")

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emoboost.access import Access
-from jobs.cli_options import AllowHttp, Debug, Json, Root, StorageOptions, absolute, local_path
+from jobs.cli_options import AllowHttp, Debug, Json, Root, StorageOptions, access_of, local_path
 from jobs.exits import Exit, run
 
 
@@ -51,7 +50,6 @@ def add_to(app: typer.Typer) -> None:
         The weights stay as they are. Nothing is written if utterances that the calibration was not fitted on do not
         become more likely.
         """
-        from emoboost.store_options import parse_storage_options
         from jobs.calibrate import CalibrateOptions, calibrate_command
 
         def command() -> Exit:
@@ -63,9 +61,7 @@ def add_to(app: typer.Typer) -> None:
                 description=description,
                 channel=channel,
                 anyway=anyway,
-                access=Access(
-                    root=absolute(root), http=allow_http, storage_options=parse_storage_options(storage_options)
-                ),
+                access=access_of(root, storage_options, allow_http=allow_http),
             )
             return calibrate_command(options, as_json=json)
 

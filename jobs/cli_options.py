@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from emoboost.access import Access
 from emoboost.errors import UsageError
 from emoboost.user_path import user_path
 
@@ -22,6 +23,17 @@ def local_path(given: Path | None) -> Path | None:
 def absolute(folder: Path | None) -> str | None:
     """Where a folder is, for workers whose current folder is another."""
     return None if folder is None else str(folder.absolute())
+
+
+def access_of(root: Path | None, storage_options: str | None, *, allow_http: bool) -> Access:
+    """How recordings may be reached, by the options of these names.
+
+    Raises:
+        UsageError: the storage options cannot be read.
+    """
+    from emoboost.store_options import parse_storage_options
+
+    return Access(root=absolute(root), http=allow_http, storage_options=parse_storage_options(storage_options))
 
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -5,18 +5,7 @@ from typing import Annotated
 
 import typer
 
-from emoboost.access import Access
-from jobs.cli_options import (
-    MOST_SEED,
-    AllowHttp,
-    Base,
-    Debug,
-    Json,
-    Root,
-    StorageOptions,
-    absolute,
-    local_path,
-)
+from jobs.cli_options import MOST_SEED, AllowHttp, Base, Debug, Json, Root, StorageOptions, access_of, local_path
 from jobs.exits import Exit, run
 
 
@@ -55,11 +44,9 @@ def sample(
     Each row has a weight: how many rows of OUTPUT it stands for. --for-review reads recordings under the rules of the
     annotate command: give --root and --allow-http if it had them.
     """
-    from emoboost.store_options import parse_storage_options
     from jobs.sample import SampleOptions, sample_command
 
     def command() -> Exit:
-        access = Access(root=absolute(root), http=allow_http, storage_options=parse_storage_options(storage_options))
         options = SampleOptions(
             output=output,
             rows=n,
@@ -67,7 +54,7 @@ def sample(
             destination=destination,
             seed=seed,
             base=base,
-            access=access,
+            access=access_of(root, storage_options, allow_http=allow_http),
         )
         return sample_command(options, as_json=json)
 

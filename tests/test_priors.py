@@ -188,8 +188,11 @@ class TestParsePrior:
 
     def test_words(self) -> None:
         assert self.parse("estimate") is None
-        assert np.array_equal(self.parse("uniform"), UNIFORM)  # type: ignore[arg-type]
-        np.testing.assert_allclose(self.parse("train"), MIX)  # type: ignore[arg-type]
+        uniform, train = self.parse("uniform"), self.parse("train")
+        assert uniform is not None
+        assert train is not None
+        np.testing.assert_array_equal(uniform, UNIFORM)
+        np.testing.assert_allclose(train, MIX)
 
     @pytest.mark.parametrize(
         ("name", "text"),

@@ -17,6 +17,7 @@ from emoboost.manifest.source import Place, Rows, Source
 from emoboost.places import without_query
 from emoboost.printable import shown
 from emoboost.review.classes import Classes, UnknownClassError
+from emoboost.truth import weight_of
 
 ID, LABELS, WEIGHT, SPEAKER = "utterance_id", ("human_label", "label"), "weight", "speaker"
 FEWEST = 20
@@ -204,14 +205,11 @@ class _Reading:
 
 
 def _weight(position: int, text: str, column: str, problems: list[Problem]) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
+    number = weight_of(text)
+    if number is None:
         what = "is no weight; give a number above 0 with a decimal point, as sample wrote it"
         problems.append(Problem(position, what, column, text))
-    return number
+    return number or math.nan
 
 
 def _texts(rows: Rows, column: str | None) -> list[str]:
