@@ -3,10 +3,11 @@
 OUTPUT/labels/part-<first 8 of plan hash>-<shard>.parquet    the result, and nothing else in this folder
 OUTPUT/_plan/plan.json                                       the plan, immutable; written after its tables
 OUTPUT/_plan/<first 8 of plan hash>-shards-*.parquet         its tables, one row group a shard
-OUTPUT/_history/<part>-<first 12 of its SHA-256>.parquet     parts that were replaced, or were found damaged
+OUTPUT/_history/                                             versions of parts that were replaced (`history.py`)
 OUTPUT/_kept/<part>.parquet                                  rows of a new output that need not be computed again
 OUTPUT/_runners/  _tmp/  _logs/                              who is at work, temporaries of this file system, logs
 OUTPUT/_STOPPED.json                                         why a job stopped by itself, until it is complete
+OUTPUT/_CHECKED.parquet                                      the hash of every part, when all were last found right
 OUTPUT/_SUCCESS.json                                         written last, with totals checked against the plan
 """
 
@@ -28,13 +29,16 @@ import pyarrow.parquet as pq
 
 from emoboost.ahead import ahead
 from emoboost.errors import EmoboostError, OutputError
+from emoboost.history import History
 from emoboost.plan import LENGTH, OF_THE_MANIFEST, PLAN_FILE, Plan, read_shard
+from emoboost.record import read_record, write_record
 from emoboost.shards import shard_files
 from emoboost.storage import Folder
 
-LABELS, PLAN, HISTORY, KEPT, LOGS, SUCCESS = "labels", "_plan", "_history", "_kept", "_logs", "_SUCCESS.json"
+LABELS, PLAN, KEPT, LOGS, SUCCESS = "labels", "_plan", "_kept", "_logs", "_SUCCESS.json"
 STOPPED = "_STOPPED.json"
 METADATA_PREFIX = "emoboost."
+REVISION = f"{METADATA_PREFIX}revision".encode()
 UNPARSABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What comes of text that is no plan."""
 
@@ -98,6 +102,11 @@ class Ledger:
                 ) from error
         if folder.is_local and Path(folder.path()).is_file():
             raise OutputError(f"{folder.display}: is a file; name an output, or an empty or new folder")
+        if any(file.startswith("part-") for file in folder.names(LABELS)):
+            raise OutputError(
+                f"{folder.display}: {name} is missing, without which its parts say nothing; copy the output again, "
+                f"with its folder {PLAN}, or choose a new folder with --output"
+            )
         foreign = [name for name in folder.names("") if not name.startswith(("_", "."))]
         if foreign:
             raise OutputError(
@@ -157,9 +166,10 @@ class Ledger:
         return self.folder.publish(self.part_name(shard), _parquet(table))
 
     def change(self, shard: int, change: Callable[[pa.Table], pa.Table]) -> None:
-        """Put another part in the place of a shard's, in one atomic step; the old one is kept in `_history/`.
+        """Put another part in the place of a shard's, in one atomic step; both are kept in `_history/`.
 
-        The success marker is withdrawn before, and after: who checks the output meanwhile may have written one.
+        The success marker is withdrawn before. Who checks the output meanwhile may write it for the old part; that it
+        is of an old one is seen from `_history/`, and the next check writes another.
 
         Args:
             shard: its number.
@@ -170,20 +180,60 @@ class Ledger:
         """
         name = self.part_name(shard)
         while True:
-            old = self.part(shard)
-            rows = change(old.table)
-            if rows.equals(old.table):
+            self.advance(shard)
+            content = self._content(shard)
+            old = self._parsed(shard, content).table
+            rows = change(old)
+            if rows.equals(old):
                 return
-            self._keep_for_history(name)
+            before = self.history.keep(name, content)
+            after = self.history.keep(name, _parquet(_revised(rows, old)))
             self.withdraw_success()
-            if self.part(shard).sha256 == old.sha256:
-                break
-        self.folder.replace(name, _parquet(rows))
-        self.withdraw_success()
+            if self.history.follow(name, before, after):
+                self.advance(shard)
+                return
 
-    def replaced(self) -> frozenset[str]:
-        """Names in `_history/`: when there are more, parts were replaced or put aside."""
-        return frozenset(self.folder.names(HISTORY))
+    def advance(self, shard: int) -> None:
+        """Put the newest version of a part in its place, where an older one lies.
+
+        Raises:
+            OutputError: the part is missing, or its newest version is missing or damaged.
+        """
+        name = self.part_name(shard)
+        # Looked at again after each replacement: who slept before it puts an older version over a newer.
+        while line := self.history.line(name, hashlib.sha256(self._content(shard)).hexdigest()):
+            self.folder.replace(name, self.history.version(name, line[-1]))
+
+    @property
+    def history(self) -> History:
+        """The versions of parts that were replaced."""
+        return History(self.folder)
+
+    def recorded(self) -> dict[int, str]:
+        """Shard -> SHA-256 of its part, when all parts were last found right; empty when they never were."""
+        return read_record(self.folder)
+
+    def record(self, hashes: Mapping[int, str]) -> None:
+        """Remember the parts that were found right.
+
+        Raises:
+            EmoboostError: that cannot be written.
+        """
+        if hashes != self.recorded():
+            with _writable(self.folder, EmoboostError):
+                write_record(self.folder, hashes)
+
+    def forget(self, shards: Sequence[int]) -> None:
+        """Let shards without a part be made as if there had never been one.
+
+        Raises:
+            EmoboostError: that cannot be written.
+        """
+        recorded, gone = self.recorded(), set(shards)
+        with _writable(self.folder, EmoboostError):
+            if not gone.isdisjoint(recorded):
+                write_record(self.folder, {shard: part for shard, part in recorded.items() if shard not in gone})
+            self.history.cut([self.part_name(shard) for shard in shards])
 
     def damaged(self) -> dict[int, str]:
         """Parts that cannot be read or have another number of rows than planned, by a look at their footers.
@@ -198,14 +248,14 @@ class Ledger:
         return {shard: damage for shard, damage in zip(finished, found, strict=True) if damage is not None}
 
     def set_aside(self, shard: int) -> None:
-        """Move a part into `_history/`, so that it is made again.
+        """Move a part into `_history/`, so that it is made again (after `forget`).
 
         Raises:
             OutputError: it cannot be moved.
         """
         name = self.part_name(shard)
         with _readable(self.folder, name, "remove it"), contextlib.suppress(FileNotFoundError):
-            self._keep_for_history(name)
+            self.history.keep(name, self.folder.read(name))
             self.folder.remove(name)
 
     def shard_sizes(self) -> list[int]:
@@ -255,9 +305,10 @@ class Ledger:
         Raises:
             OutputError: the part is missing or damaged.
         """
-        name = self.part_name(shard)
-        with _readable(self.folder, name, "delete it, and annotate makes it again"):
-            content = self.folder.read(name)
+        return self._parsed(shard, self._content(shard), columns)
+
+    def _parsed(self, shard: int, content: bytes, columns: Sequence[str] | None = None) -> Part:
+        with self._readable_part(shard):
             file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
             # A part is small, and a program that ends while Arrow still starts its threads is aborted by them.
             table = file.read(columns and list(columns), use_threads=False)
@@ -298,10 +349,12 @@ class Ledger:
     def _kept_name(self, shard: int) -> str:
         return self.part_name(shard).replace(LABELS, KEPT, 1)
 
-    def _keep_for_history(self, name: str) -> None:
-        content = self.folder.read(name)
-        stem = name.rsplit("/", 1)[-1].removesuffix(".parquet")
-        self.folder.publish(f"{HISTORY}/{stem}-{hashlib.sha256(content).hexdigest()[:12]}.parquet", content)
+    def _content(self, shard: int) -> bytes:
+        with self._readable_part(shard):
+            return self.folder.read(self.part_name(shard))
+
+    def _readable_part(self, shard: int) -> contextlib.AbstractContextManager[None]:
+        return _readable(self.folder, self.part_name(shard), "delete it, and annotate makes it again")
 
     def _damage(self, shard: int, rows: int) -> str | None:
         try:
@@ -329,11 +382,22 @@ def _parquet(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
+def _revised(rows: pa.Table, old: pa.Table) -> pa.Table:
+    """With the number of the revision, so that no version of a part is ever equal to an earlier one."""
+    revision = int((old.schema.metadata or {}).get(REVISION, b"0")) + 1
+    return rows.replace_schema_metadata({**(rows.schema.metadata or {}), REVISION: str(revision)})
+
+
 @contextlib.contextmanager
 def _writable(folder: Folder, kind: type[EmoboostError] = OutputError) -> Iterator[None]:
     """Turn a disk that is full or may not be written into an error for people."""
     try:
         yield
+    except IsADirectoryError as error:
+        raise kind(
+            f"{folder.display}: a folder lies in the place of a file ({error.filename2 or error.filename}); remove "
+            "it, and the same command continues"
+        ) from error
     except OSError as error:
         raise kind(
             f"{folder.display}: cannot be written ({error.strerror or error}); the same command continues"

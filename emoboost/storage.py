@@ -158,12 +158,14 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """The content of one file."""
+        self._refuse_irregular(name)
         with self._usable() as store:
             return store.read(self.path(name))
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """A readable, seekable file."""
+        self._refuse_irregular(name)
         with self._usable() as store, self._opened(store, self.path(name)) as file:
             yield file
 
@@ -191,6 +193,13 @@ class Folder:
             except FileNotFoundError:
                 return None
             return found
+
+    def _refuse_irregular(self, name: str) -> None:
+        """Stop at what would be waited for for ever, such as a pipe."""
+        if self.is_local:
+            path = Path(self.path(name))
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise OSError(f"{path} is neither a file nor a folder")
 
     def _refuse_unknown(self) -> None:
         try:

@@ -1,10 +1,10 @@
 """How an output is checked at the end of a run, mended once, and marked as complete."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping
 
-from emoboost.ledger import HISTORY, SUCCESS, Ledger
+from emoboost.history import HISTORY
+from emoboost.ledger import Ledger
 from emoboost.summary import Summary
 from emoboost.verify import Findings, Verified, read_marker, verify
 from jobs.console import say
@@ -19,16 +19,22 @@ def finished(ledger: Ledger, label: Callable[[], None] | None = None) -> Summary
         label: makes the parts that are missing: those in which something is wrong are put aside and made again, once.
     """
     while True:
-        replaced = ledger.replaced()
+        replaced = ledger.history.names()
         verified = checked(ledger)
+        if verified.outdated:
+            say(f"Putting {len(verified.outdated):,} parts in place that a retry has mended and then did not finish")
+            for shard in verified.outdated:
+                ledger.advance(shard)
+            continue
         if verified.wrong and label is not None:
             put_aside(ledger, verified.wrong)
             label()
             label = None
             continue
-        summary = marked(ledger, verified.summary)
-        if ledger.replaced() == replaced:
-            return summary
+        if ledger.history.names() == replaced:
+            marked(ledger, verified)
+        if ledger.history.names() == replaced:
+            return verified.summary
         say("Another command has replaced parts meanwhile; everything is checked again")
         ledger.withdraw_success()
 
@@ -47,23 +53,13 @@ def put_aside(ledger: Ledger, damaged: Mapping[int, str]) -> None:
         ledger.set_aside(shard)
 
 
-def marked(ledger: Ledger, summary: Summary) -> Summary:
-    """Write the success marker if everything holds, and none if not.
-
-    Returns:
-        The same, or with a problem: there is a marker, and the parts are not those that it was written for.
-    """
-    if not summary.complete:
+def marked(ledger: Ledger, verified: Verified) -> None:
+    """Write the success marker if everything holds, and none if not."""
+    if not verified.summary.complete:
         ledger.withdraw_success()
-        return summary
-    marker, found = read_marker(ledger) or {}, json.loads(json.dumps(summary.to_dict()))
-    if (marker.get("parts_sha256") or summary.parts_sha256) != summary.parts_sha256:
-        problem = (
-            f"{SUCCESS}: was written for other parts; something has changed them since. Remove those that it was, and "
-            f"annotate makes them again; or, to keep all as they are, remove {SUCCESS}"
-        )
-        return dataclasses.replace(summary, problems=[problem])
-    if marker != found:
+        return
+    ledger.record(verified.hashes)
+    found = json.loads(json.dumps(verified.summary.to_dict()))
+    if read_marker(ledger) != found:
         ledger.succeed(found)
     ledger.forget_kept()
-    return summary

@@ -64,7 +64,7 @@ def verify_command(
         model = model_of(ledger.plan, model_name, access) if recompute else None
         sample = Sample(recompute, seed) if recompute else None
         verified = verify(ledger, findings, sample, checking("verifying", ledger.plan.shards))
-        marker = check_marker(ledger, verified.summary, findings)
+        marker = check_marker(ledger, verified, findings)
         if model is not None and sample is not None:
             recomputed = _recompute(sample, ledger, model, access, findings)
     if as_json:
@@ -78,7 +78,7 @@ def exit_for(verified: Verified | None, recomputed: Recomputed | None, findings:
     """What is wrong weighs more than what is missing, and what could not be checked does not hold."""
     if findings.count:
         return Exit.WRONG
-    if verified is not None and verified.summary.missing_shards:
+    if findings.unfinished or (verified is not None and verified.summary.missing_shards):
         return Exit.INCOMPLETE
     return Exit.INCOMPLETE if recomputed is not None and recomputed.rows > recomputed.compared == 0 else Exit.COMPLETE
 
@@ -96,6 +96,7 @@ def to_dict(
         "status": verified and dict(verified.summary.counts.status),
         "success_marker": verified and marker,
         "recomputed": recomputed and dataclasses.asdict(recomputed),
+        "unfinished": findings.unfinished,
         "findings": findings.count,
         "first_findings": [dataclasses.asdict(finding) for finding in findings.first],
     }
@@ -118,11 +119,14 @@ def verified_text(
     lines += [f"WRONG: {printable(finding)}" for finding in findings.first]
     if more := findings.count - len(findings.first):
         lines.append(f"and {more:,} more")
+    lines += [f"UNFINISHED: {what}" for what in findings.unfinished]
     missing = verified is not None and verified.summary.missing_shards
     result = {
         Exit.COMPLETE: "Everything holds.",
         Exit.INCOMPLETE: "Nothing is wrong; annotate makes the missing parts."
         if missing
+        else "Nothing is wrong; annotate, or retry, finishes it."
+        if findings.unfinished
         else "Nothing is wrong, but no row could be labelled again; --base says where the recordings are now.",
         Exit.WRONG: f"{findings.count:,} findings. A part that is wrong: delete it, and annotate makes it again.",
     }

@@ -16,7 +16,7 @@ from emoboost.storage import Folder
 from emoboost.summary import Summary
 from emoboost.task import Task
 from jobs.annotate import AnnotateOptions
-from jobs.finishing import checked
+from jobs.finishing import checked, marked
 from jobs.planning import open_or_plan
 from jobs.stages import LabelShards, NetworkWork, PrepareWork, prepare_shard
 
@@ -25,7 +25,7 @@ def annotated(manifest: Path | str, output: Path | str, model: ModelFolder, **op
     """What `annotate` leaves behind, with its marker."""
     ledger = planned(manifest, output, model, **options)
     label(ledger, model, ledger.missing())
-    ledger.succeed(summarise(ledger).to_dict())
+    marked(ledger, checked(ledger))
     return ledger
 
 

@@ -10,8 +10,10 @@ from finished import annotated, copied, label
 from reading import CLIP
 
 from emoboost.checkpoint import ModelFolder
-from emoboost.ledger import HISTORY, SUCCESS, Ledger
-from emoboost.verify import Verified
+from emoboost.history import HISTORY
+from emoboost.ledger import SUCCESS, Ledger
+from emoboost.record import RECORD
+from emoboost.verify import Findings, Verified, check_marker, verify
 from jobs import finishing
 from jobs.finishing import checked, finished
 
@@ -34,7 +36,12 @@ def ledger(output: Path, tmp_path: Path) -> Ledger:
 
 @pytest.fixture
 def again(ledger: Ledger, tiny_model: ModelFolder) -> Callable[[], None]:
-    return lambda: label(ledger, tiny_model, ledger.missing())
+    def made() -> None:
+        missing = ledger.missing()
+        ledger.forget(missing)
+        label(ledger, tiny_model, missing)
+
+    return made
 
 
 def put(ledger: Ledger, shard: int, change: Callable[[pa.Table], pa.Table]) -> None:
@@ -125,14 +132,92 @@ def test_what_stays_wrong_is_told_and_takes_the_marker_away(ledger: Ledger) -> N
 
 
 def test_a_plausible_change_is_not_blessed(ledger: Ledger) -> None:
-    """Every check of a row holds, and the marker knows better."""
-    put(ledger, 2, lambda table: table.set_column(*audio_version(table, "size=1")))
+    """Every check of a row holds, and the record of what was checked knows better."""
+    good = ledger.folder.read(ledger.part_name(2))
+    put(ledger, 2, edited)
     assert checked(ledger).wrong == {}
-    before = ledger.folder.read(SUCCESS)
     summary = finished(ledger)
     assert not summary.complete
-    assert "was written for other parts" in summary.problems[0]
-    assert ledger.folder.read(SUCCESS) == before
+    assert f"{ledger.part_name(2)}, shard 2: is not the part that was checked" in summary.problems[0]
+    assert not ledger.folder.exists(SUCCESS)
+    assert not finished(ledger).complete
+    ledger.folder.replace(ledger.part_name(2), good)
+    assert finished(ledger).complete
+
+
+def test_nor_when_another_part_is_gone_or_damaged(ledger: Ledger, again: Callable[[], None]) -> None:
+    put(ledger, 2, edited)
+    put(ledger, 0, swapped)
+    ledger.folder.remove(ledger.part_name(1))
+    again()
+    summary = finished(ledger, again)
+    assert [problem.split(":")[0] for problem in summary.problems] == [f"{ledger.part_name(2)}, shard 2"]
+    assert checked(ledger).wrong == {}
+    assert not ledger.folder.exists(SUCCESS)
+
+
+def test_nor_when_a_retry_goes_on_from_it(ledger: Ledger) -> None:
+    put(ledger, 2, edited)
+    ledger.change(2, lambda table: table.set_column(*audio_version(table, "size=2")))
+    assert not finished(ledger).complete
+
+
+def test_an_edited_part_may_be_kept_or_made_again(ledger: Ledger, again: Callable[[], None]) -> None:
+    put(ledger, 2, edited)
+    ledger.folder.remove(RECORD)
+    assert finished(ledger).complete
+    assert ledger.read_part(2)["audio_version"].to_pylist() == ["size=1"] * 4
+    put(ledger, 1, edited)
+    ledger.folder.remove(ledger.part_name(1))
+    again()
+    assert finished(ledger).complete
+
+
+def test_a_mended_part_is_made_again_from_the_start(ledger: Ledger, again: Callable[[], None]) -> None:
+    """Not from the version that someone has deleted."""
+    before = ledger.read_part(1)
+    ledger.change(1, edited)
+    ledger.folder.remove(ledger.part_name(1))
+    again()
+    assert finished(ledger).complete
+    assert ledger.read_part(1).equals(before)
+
+
+def test_a_retry_that_was_killed_before_its_part_was_in_place(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = ledger.read_part(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "advance", lambda self, shard: killed() if history(ledger) else None)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.change(1, edited)
+    assert ledger.read_part(1).equals(before)
+    findings = Findings()
+    verify(ledger, findings)
+    assert findings == Findings(unfinished=["1 parts were mended by a retry that did not finish"])
+    assert finished(ledger).complete
+    assert "Putting 1 parts in place" in capsys.readouterr().err
+    assert ledger.read_part(1).equals(edited(before))
+
+
+def test_a_marker_that_was_written_meanwhile_is_of_older_parts(ledger: Ledger) -> None:
+    """A check has seen the part before a retry replaced it, and wrote its marker after; the retry was killed."""
+    marker = ledger.folder.read(SUCCESS)
+    ledger.change(1, edited)
+    ledger.folder.replace(SUCCESS, marker)
+    findings = Findings()
+    assert check_marker(ledger, verify(ledger, findings), findings)
+    assert findings == Findings(unfinished=["_SUCCESS.json is of parts that a retry has replaced since"])
+    assert finished(ledger).complete
+    assert json.loads(ledger.folder.read(SUCCESS))["parts_sha256"] == checked(ledger).summary.parts_sha256
+
+
+def killed() -> None:
+    raise KeyboardInterrupt
+
+
+def history(ledger: Ledger) -> bool:
+    return any(name.endswith(".next") for name in ledger.folder.names(HISTORY))
 
 
 def test_a_retry_meanwhile_is_waited_for(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,13 +228,17 @@ def test_a_retry_meanwhile_is_waited_for(ledger: Ledger, monkeypatch: pytest.Mon
         verified = checked(ledger)
         checks.append(verified)
         if len(checks) == 1:
-            ledger.change(1, lambda table: table.set_column(*audio_version(table, "size=1")))
+            ledger.change(1, edited)
         return verified
 
     monkeypatch.setattr(finishing, "checked", checked_before_a_retry)
     assert finished(ledger).complete
     assert len(checks) == 2
     assert json.loads(ledger.folder.read(SUCCESS))["parts_sha256"] == checked(ledger).summary.parts_sha256
+
+
+def edited(table: pa.Table) -> pa.Table:
+    return table.set_column(*audio_version(table, "size=1"))
 
 
 def audio_version(table: pa.Table, value: str) -> tuple[int, pa.Field, pa.Array]:

@@ -2,7 +2,9 @@
 
 import functools
 import json
+import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from s3_server import S3
 
-from emoboost.errors import OutputError
+from emoboost.errors import EmoboostError, OutputError
 from emoboost.ledger import LABELS, PLAN, SUCCESS, Ledger, refuse_other_plan
 from emoboost.plan import PLAN_FILE, Plan, make_plan
+from emoboost.record import RECORD
 from emoboost.storage import Folder
 
 OPTIONS = {"model": "tiny@0123456789ab", "limit": None}
@@ -184,6 +187,41 @@ class TestDamaged:
         assert (tmp_path / "out" / SUCCESS).exists()
         ledger.withdraw_success()
         assert not (tmp_path / "out" / SUCCESS).exists()
+
+    def test_a_lost_plan_with_parts(self, ledger: Ledger) -> None:
+        """Which annotate must not plan anew: the parts would be of nothing."""
+        ledger.folder.remove("_plan/plan.json")
+        assert Ledger.open(ledger.folder) is None, "a plan that was not finished"
+        ledger.commit(1, part_of(ledger, 1))
+        with pytest.raises(OutputError, match=r"out: _plan/plan\.json is missing, .* with its folder _plan, or choose"):
+            Ledger.open(ledger.folder)
+
+    @pytest.mark.parametrize("act", [lambda ledger: ledger.succeed({}), lambda ledger: ledger.withdraw_success()])
+    def test_a_folder_in_the_place_of_the_marker(
+        self, ledger: Ledger, tmp_path: Path, act: Callable[[Ledger], None]
+    ) -> None:
+        (tmp_path / "out" / SUCCESS).mkdir()
+        with pytest.raises(EmoboostError, match=r"a folder lies in the place of .*/_SUCCESS\.json\); remove it"):
+            act(ledger)
+
+    def test_a_pipe_in_the_place_of_a_part(self, ledger: Ledger, tmp_path: Path) -> None:
+        """It is not waited for."""
+        (tmp_path / "out" / LABELS).mkdir()
+        os.mkfifo(tmp_path / "out" / ledger.part_name(1))
+        assert ledger.damaged()[1].endswith("is neither a file nor a folder)")
+        with pytest.raises(OutputError, match=r"-0000001\.parquet is missing or damaged .*; delete it"):
+            ledger.part(1)
+
+    @pytest.mark.parametrize("content", [b"", b"PAR1", b"{}"])
+    def test_the_record_of_what_was_checked(self, ledger: Ledger, content: bytes) -> None:
+        """It is advice: without it nobody is told of an edited part, until the next check writes it again."""
+        assert ledger.recorded() == {}
+        ledger.record({1: "aa", 2: "bb"})
+        assert ledger.recorded() == {1: "aa", 2: "bb"}
+        ledger.forget([2, 3])
+        assert ledger.recorded() == {1: "aa"}
+        ledger.folder.replace(RECORD, content)
+        assert ledger.recorded() == {}
 
 
 class TestRefuseOtherPlan:

@@ -317,6 +317,16 @@ class TestUnfit:
         ):
             OldRows.read(ledger, ledger.plan.base, Access())
 
+    def test_an_edited_part(self, old: Ledger, tmp_path: Path) -> None:
+        """Whose rows agree with the plan and with themselves."""
+        shutil.copytree(old.folder.path(), tmp_path / "out")
+        ledger = dataclasses.replace(old, folder=type(old.folder).at(tmp_path / "out"))
+        part = ledger.read_part(1)
+        ledger.folder.remove(ledger.part_name(1))
+        ledger.commit(1, part.replace_schema_metadata({**part.schema.metadata, b"by": b"hand"}))
+        with pytest.raises(OutputError, match=r"0000001\.parquet was edited after it was checked; see emoboost-batch"):
+            OldRows.read(ledger, "", Access())
+
     def test_a_part_with_other_rows(self, old: Ledger, tmp_path: Path) -> None:
         shutil.copytree(old.folder.path(), tmp_path / "out")
         ledger = dataclasses.replace(old, folder=type(old.folder).at(tmp_path / "out"))

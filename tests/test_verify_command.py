@@ -87,20 +87,30 @@ def test_a_lost_plan(output: Ledger, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_json(output: Ledger, tiny_model: ModelFolder, capfd: pytest.CaptureFixture[str]) -> None:
     output.withdraw_success()
-    assert run(output, recompute=2, model_name=str(tiny_model.path), as_json=True) is Exit.WRONG
+    assert run(output, recompute=2, model_name=str(tiny_model.path), as_json=True) is Exit.INCOMPLETE
     values = json.loads(capfd.readouterr().out)
-    recomputed, (finding,) = values.pop("recomputed"), values.pop("first_findings")
+    recomputed = values.pop("recomputed")
     assert values == {
         "output": output.folder.display,
-        "result": "wrong",
+        "result": "incomplete",
         "parts": 2,
         "missing_parts": 0,
         "rows": 10,
         "status": {"ok": 9, "error": 1},
         "success_marker": False,
-        "findings": 1,
+        "unfinished": ["_SUCCESS.json is not written yet"],
+        "findings": 0,
+        "first_findings": [],
     }
     assert (recomputed["rows"], recomputed["compared"], recomputed["flipped"]) == (2, 2, 0)
+    assert run(output) is Exit.INCOMPLETE
+    text = capfd.readouterr().out
+    assert text.endswith(
+        "UNFINISHED: _SUCCESS.json is not written yet\nNothing is wrong; annotate, or retry, finishes it.\n"
+    )
+    output.folder.replace("_SUCCESS.json", b"{")
+    assert run(output, as_json=True) is Exit.WRONG
+    (finding,) = json.loads(capfd.readouterr().out)["first_findings"]
     assert (finding["file"], finding["shard"], finding["utterance_id"]) == ("_SUCCESS.json", None, None)
 
 

@@ -37,6 +37,8 @@ class Findings:
     count: int = 0
     files: dict[str, str] = field(default_factory=dict)
     """What was found first in each file."""
+    unfinished: list[str] = field(default_factory=list)
+    """What is not wrong, and annotate finishes."""
 
     def add(self, file: str, what: str, shard: int | None = None, utterance_id: str | None = None) -> None:
         """Note one; see `Finding` for the arguments."""
@@ -44,6 +46,10 @@ class Findings:
         self.files.setdefault(file, what)
         if len(self.first) < SHOWN:
             self.first.append(Finding(file, what, shard, utterance_id))
+
+    def leave(self, what: str) -> None:
+        """Note something that is left to do."""
+        self.unfinished.append(what)
 
 
 def reason_of(error: Exception, ledger: Ledger, file: str) -> str:

@@ -5,26 +5,26 @@ import math
 from collections.abc import Mapping
 
 from emoboost.ledger import SUCCESS, Ledger
-from emoboost.summary import Summary
 from emoboost.verify.findings import Findings
+from emoboost.verify.output_check import Verified
 
 PLACE = "output"
 """The field that says where the output was; it may have been moved since."""
 AGAIN = "if nothing else is found, run annotate again: it only writes the marker"
 
 
-def check_marker(ledger: Ledger, summary: Summary, findings: Findings) -> bool:
+def check_marker(ledger: Ledger, verified: Verified, findings: Findings) -> bool:
     """Compare the marker with what was counted; returns whether there is one.
 
     Args:
         ledger: the output.
-        summary: of its parts.
+        verified: what was seen of its parts.
         findings: where to note what is wrong; so far what is wrong with the parts.
     """
-    missing = len(summary.missing_shards)
+    missing = len(verified.summary.missing_shards)
     if not ledger.folder.exists(SUCCESS):
         if not missing:
-            findings.add(SUCCESS, "is missing although every part is there; " + AGAIN)
+            findings.leave(f"{SUCCESS} is not written yet")
         return False
     if missing:
         findings.add(SUCCESS, f"is there although {missing} parts are missing; it must come last")
@@ -33,7 +33,7 @@ def check_marker(ledger: Ledger, summary: Summary, findings: Findings) -> bool:
     if marker is None:
         findings.add(SUCCESS, "is damaged; " + AGAIN)
     elif not findings.count:
-        _compare(marker, json.loads(json.dumps(summary.to_dict())), findings)
+        _compare(marker, verified, findings)
     return True
 
 
@@ -46,11 +46,15 @@ def read_marker(ledger: Ledger) -> Mapping[str, object] | None:
     return marker if isinstance(marker, dict) else None
 
 
-def _compare(marker: Mapping[str, object], counted: Mapping[str, object], findings: Findings) -> None:
+def _compare(marker: Mapping[str, object], verified: Verified, findings: Findings) -> None:
+    counted = json.loads(json.dumps(verified.summary.to_dict()))
+    hashed = marker.get("parts_sha256")
+    if hashed != counted["parts_sha256"] and hashed == verified.recorded_sha256:
+        findings.leave(f"{SUCCESS} is of parts that a retry has replaced since")
+        return
     for name in (name for name in counted if name != PLACE):
-        found, wanted = marker.get(name), counted[name]
-        if not _same(found, wanted):
-            findings.add(SUCCESS, f"{name} is {found!r}, the parts give {wanted!r}")
+        if not _same(marker.get(name), counted[name]):
+            findings.add(SUCCESS, f"{name} is {marker.get(name)!r}, the parts give {counted[name]!r}; {AGAIN}")
 
 
 def _same(found: object, wanted: object) -> bool:

@@ -1,6 +1,6 @@
 """The whole check: plan, parts and marker, in one pass over the shards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from emoboost.ledger import LABELS, PLAN, Ledger, Part
 from emoboost.storage import Folder
 from emoboost.summary import Counts, Summary
 from emoboost.verify.findings import Findings, reason_of
+from emoboost.verify.origin_check import OriginCheck
 from emoboost.verify.part_check import PartCheck
 from emoboost.verify.plan_check import PLAN_JSON, PlanCheck
 from emoboost.verify.sample import Sample
@@ -25,7 +26,13 @@ class Verified:
     summary: Summary
     """Over the parts that could be counted."""
     wrong: Mapping[int, str]
-    """Shard -> the first that was found in its part."""
+    """Shard -> the first that was found in its part; not of those that somebody has edited and nothing else."""
+    hashes: Mapping[int, str]
+    """Shard -> SHA-256 of its part, of those that could be counted."""
+    outdated: Sequence[int]
+    """Shards of which a retry made a newer part, and was ended before it put that in its place."""
+    recorded_sha256: str
+    """`Summary.parts_sha256` of the parts that were checked last."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,13 @@ def verify(
     """
     present = _present(ledger, findings)
     missing = [shard for shard in range(ledger.plan.shards) if shard not in present]
-    plan_check, part_check = PlanCheck(ledger, findings), PartCheck(ledger, findings)
+    plan_check, part_check, origins = (
+        PlanCheck(ledger, findings),
+        PartCheck(ledger, findings),
+        OriginCheck(ledger, findings),
+    )
     counts, parts_hash = Counts(), FilesHash()
+    hashes: dict[int, str] = {}
 
     def read(shard: int) -> _Shard:
         part = _or_error(ledger.part, shard) if shard in present else None
@@ -88,15 +100,19 @@ def verify(
             name = ledger.part_name(shard.number)
             findings.add(name, reason_of(shard.part, ledger, name), shard.number)
         elif shard.part is not None and plan_is_good and part_check.see(shard.number, shard.part.table, shard.planned):
+            hashes[shard.number] = shard.part.sha256
             parts_hash.add(ledger.part_name(shard.number), shard.part.sha256)
             counts.add(shard.part.table)
             if sample is not None and findings.count == before:
                 sample.see(shard.number, shard.part.table, shard.planned)
+            origins.see(shard.number, shard.part.sha256, wrong=findings.count > before)
         progress(done)
     plan_check.finish()
-    names = {shard: ledger.part_name(shard) for shard in sorted(present)}
+    origins.finish()
+    names = {shard: ledger.part_name(shard) for shard in sorted(present - origins.edited)}
     wrong = {shard: findings.files[name] for shard, name in names.items() if name in findings.files}
-    return Verified(_summary(ledger, counts, missing, findings, parts_hash.hex), wrong)
+    summary = _summary(ledger, counts, missing, findings, parts_hash.hex)
+    return Verified(summary, wrong, hashes, origins.outdated, origins.recorded_sha256)
 
 
 def _summary(ledger: Ledger, counts: Counts, missing: list[int], findings: Findings, parts_sha256: str) -> Summary:
