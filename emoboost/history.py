@@ -9,6 +9,7 @@ one in the place, left by a command that was killed or slept, knows the newest.
 """
 
 import hashlib
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ class History:
         name = _file(part, sha256, ".parquet")
         try:
             content = self.folder.read(name)
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             content = b""
         if hashlib.sha256(content).hexdigest() != sha256:
             raise OutputError(
@@ -66,22 +67,16 @@ class History:
             )
         return content
 
-    def cut(self, parts: Collection[str]) -> None:
-        """Forget what followed the versions of these parts; the versions stay."""
-        stems = {_stem(part) for part in parts}
-        for name in self.names():
-            if name.endswith(NEXT) and name.removesuffix(NEXT).rpartition("-")[0] in stems:
-                self.folder.remove(f"{HISTORY}/{name}")
-
     def has_next(self, part: str, sha256: str, names: Collection[str]) -> bool:
-        """Whether `names` shows that a version is followed by another."""
-        return _file(part, sha256, NEXT).removeprefix(f"{HISTORY}/") in names
+        """Whether a version is followed by another; `names` are those of a listing, which saves a look."""
+        return _file(part, sha256, NEXT).removeprefix(f"{HISTORY}/") in names and bool(self.line(part, sha256))
 
     def _next(self, part: str, sha256: str) -> str | None:
         try:
-            return self.folder.read(_file(part, sha256, NEXT)).decode(errors="replace").strip()
-        except FileNotFoundError:
+            found = self.folder.read(_file(part, sha256, NEXT)).decode(errors="replace").strip()
+        except (FileNotFoundError, IsADirectoryError):
             return None
+        return found if re.fullmatch("[0-9a-f]{64}", found) else None
 
 
 def _file(part: str, sha256: str, suffix: str) -> str:

@@ -7,7 +7,6 @@ OUTPUT/_history/                                             versions of parts t
 OUTPUT/_kept/<part>.parquet                                  rows of a new output that need not be computed again
 OUTPUT/_runners/  _tmp/  _logs/                              who is at work, temporaries of this file system, logs
 OUTPUT/_STOPPED.json                                         why a job stopped by itself, until it is complete
-OUTPUT/_CHECKED.parquet                                      the hash of every part, when all were last found right
 OUTPUT/_SUCCESS.json                                         written last, with totals checked against the plan
 """
 
@@ -15,7 +14,6 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
-import io
 import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +29,7 @@ from emoboost.ahead import ahead
 from emoboost.errors import EmoboostError, OutputError
 from emoboost.history import History
 from emoboost.plan import LENGTH, OF_THE_MANIFEST, PLAN_FILE, Plan, read_shard
-from emoboost.record import read_record, write_record
+from emoboost.seal import is_sealed, sealed
 from emoboost.shards import shard_files
 from emoboost.storage import Folder
 
@@ -39,6 +37,11 @@ LABELS, PLAN, KEPT, LOGS, SUCCESS = "labels", "_plan", "_kept", "_logs", "_SUCCE
 STOPPED = "_STOPPED.json"
 METADATA_PREFIX = "emoboost."
 REVISION = f"{METADATA_PREFIX}revision".encode()
+"""Of a part: how often a retry has changed it."""
+EDITED = (
+    "was edited: it is not as it was written. Put back the part that was there, or delete it, and annotate makes it "
+    "again"
+)
 UNPARSABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What comes of text that is no plan."""
 
@@ -50,6 +53,17 @@ class Part:
     table: pa.Table
     sha256: str
     """Of the file's bytes, in hex."""
+    is_edited: bool
+    """Whether another program, or a disk, has written a byte of it."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with a part."""
+
+    what: str
+    sha256: str | None
+    """Of the file's bytes when that was found; None: it could not be read."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +107,8 @@ class Ledger:
         """
         name = f"{PLAN}/{PLAN_FILE}"
         if folder.exists(name):
-            content = folder.read(name)
             try:
+                content = folder.read(name)
                 return cls(folder, Plan.from_json(content.decode()))
             except (*UNPARSABLE, OSError, pa.ArrowException) as error:
                 raise OutputError(
@@ -163,7 +177,7 @@ class Ledger:
 
     def commit(self, shard: int, table: pa.Table) -> bool:
         """Publish a shard's part in one atomic step; False when another writer was first, which is as good."""
-        return self.folder.publish(self.part_name(shard), _parquet(table))
+        return self.folder.publish(self.part_name(shard), sealed(table))
 
     def change(self, shard: int, change: Callable[[pa.Table], pa.Table]) -> None:
         """Put another part in the place of a shard's, in one atomic step; both are kept in `_history/`.
@@ -176,18 +190,21 @@ class Ledger:
             change: the rows that are there -> those that shall be. Asked again when another command was faster.
 
         Raises:
-            OutputError: the part is missing or damaged.
+            OutputError: the part is missing, damaged or edited.
         """
         name = self.part_name(shard)
         while True:
             self.advance(shard)
             content = self._content(shard)
-            old = self._parsed(shard, content).table
+            part = self._parsed(shard, content)
+            if part.is_edited:
+                raise OutputError(f"{self.folder.display}: {name} {EDITED}")
+            old = part.table
             rows = change(old)
             if rows.equals(old):
                 return
             before = self.history.keep(name, content)
-            after = self.history.keep(name, _parquet(_revised(rows, old)))
+            after = self.history.keep(name, sealed(_revised(rows, old)))
             self.withdraw_success()
             if self.history.follow(name, before, after):
                 self.advance(shard)
@@ -209,33 +226,7 @@ class Ledger:
         """The versions of parts that were replaced."""
         return History(self.folder)
 
-    def recorded(self) -> dict[int, str]:
-        """Shard -> SHA-256 of its part, when all parts were last found right; empty when they never were."""
-        return read_record(self.folder)
-
-    def record(self, hashes: Mapping[int, str]) -> None:
-        """Remember the parts that were found right.
-
-        Raises:
-            EmoboostError: that cannot be written.
-        """
-        if hashes != self.recorded():
-            with _writable(self.folder, EmoboostError):
-                write_record(self.folder, hashes)
-
-    def forget(self, shards: Sequence[int]) -> None:
-        """Let shards without a part be made as if there had never been one.
-
-        Raises:
-            EmoboostError: that cannot be written.
-        """
-        recorded, gone = self.recorded(), set(shards)
-        with _writable(self.folder, EmoboostError):
-            if not gone.isdisjoint(recorded):
-                write_record(self.folder, {shard: part for shard, part in recorded.items() if shard not in gone})
-            self.history.cut([self.part_name(shard) for shard in shards])
-
-    def damaged(self) -> dict[int, str]:
+    def damaged(self) -> dict[int, Damage]:
         """Parts that cannot be read or have another number of rows than planned, by a look at their footers.
 
         Nothing that this package does leaves such a part; disks, mounts and people can.
@@ -245,18 +236,38 @@ class Ledger:
         """
         sizes, finished = self.shard_sizes(), sorted(self.finished())
         found = ahead(lambda shard: self._damage(shard, sizes[shard]), finished)
-        return {shard: damage for shard, damage in zip(finished, found, strict=True) if damage is not None}
+        whats = {shard: what for shard, what in zip(finished, found, strict=True) if what is not None}
+        return {shard: Damage(what, self.hash_of(shard)) for shard, what in whats.items()}
 
-    def set_aside(self, shard: int) -> None:
-        """Move a part into `_history/`, so that it is made again (after `forget`).
+    def hash_of(self, shard: int) -> str | None:
+        """SHA-256 of a part's bytes as they are; None when they cannot be read."""
+        try:
+            return hashlib.sha256(self.folder.read(self.part_name(shard))).hexdigest()
+        except (OSError, OutputError):
+            return None
+
+    def set_aside(self, shard: int, damage: Damage) -> bool:
+        """Move a part into `_history/`, so that it is made again.
+
+        Returns:
+            Whether this call did; not when another command has put another part in its place meanwhile.
 
         Raises:
             OutputError: it cannot be moved.
         """
         name = self.part_name(shard)
+        if damage.sha256 is None and self.hash_of(shard) is None and self.has_entry(shard):
+            raise OutputError(f"{self.folder.display}: {name} {damage.what}; remove it, and annotate makes it again")
+        if self.hash_of(shard) != damage.sha256:
+            return False
         with _readable(self.folder, name, "remove it"), contextlib.suppress(FileNotFoundError):
             self.history.keep(name, self.folder.read(name))
             self.folder.remove(name)
+        return True
+
+    def has_entry(self, shard: int) -> bool:
+        """Whether anything at all has the name of this shard's part."""
+        return self.part_name(shard).rsplit("/", 1)[-1] in self.folder.names(LABELS)
 
     def shard_sizes(self) -> list[int]:
         """Utterances of every shard, by the footers of the plan's tables."""
@@ -269,7 +280,7 @@ class Ledger:
 
     def keep(self, shard: int, rows: pa.Table) -> None:
         """Store rows of a shard that need not be computed again."""
-        self.folder.replace(self._kept_name(shard), _parquet(rows))
+        self.folder.replace(self._kept_name(shard), sealed(rows))
 
     def kept(self, shard: int) -> pa.Table | None:
         """What `keep` stored; None when it is gone or damaged, as it can be computed again."""
@@ -312,7 +323,8 @@ class Ledger:
             file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
             # A part is small, and a program that ends while Arrow still starts its threads is aborted by them.
             table = file.read(columns and list(columns), use_threads=False)
-        return Part(table, hashlib.sha256(content).hexdigest())
+        is_edited = not is_sealed(content, file.metadata.metadata)
+        return Part(table, hashlib.sha256(content).hexdigest(), is_edited)
 
     def read_part(self, shard: int, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of one finished shard; see `part`."""
@@ -361,8 +373,9 @@ class Ledger:
             with self.folder.open(self.part_name(shard)) as file:
                 found = pq.ParquetFile(file).metadata.num_rows
         except FileNotFoundError:
-            return None  # another command was faster, and does it again
-        except (OSError, ValueError, pa.ArrowException) as error:
+            # Another command was faster, and does it again; or it is a link to nothing.
+            return "is a link to nothing" if self.has_entry(shard) else None
+        except (OSError, ValueError, pa.ArrowException, OutputError) as error:
             # Of a garbled footer Arrow says OSError, without a number; one with a number is the disk's.
             if isinstance(error, OSError) and error.errno not in (None, errno.EISDIR):
                 raise
@@ -374,12 +387,6 @@ class Ledger:
         path = self.plan_name(name)
         with _readable(self.folder, path, "choose a new folder with --output"), self.folder.open(path) as file:
             yield file
-
-
-def _parquet(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-    return buffer.getvalue()
 
 
 def _revised(rows: pa.Table, old: pa.Table) -> pa.Table:

@@ -20,8 +20,7 @@ from emoboost.ahead import THREADS, ahead
 from emoboost.audio import resolve
 from emoboost.carried import rows_at
 from emoboost.errors import AudioError, OutputError
-from emoboost.ledger import METADATA_PREFIX, Ledger, Part
-from emoboost.origin import Origin, Origins
+from emoboost.ledger import EDITED, METADATA_PREFIX, Ledger, Part
 from emoboost.plan import INDEX, LENGTH, OF_THE_MANIFEST, Plan
 from emoboost.schema import FORMAT_VERSION, Status, classes_of, labels_schema
 from emoboost.source import audio_errors, open_source
@@ -113,13 +112,13 @@ class OldRows:
         if not shards:
             raise OutputError(f"{ledger.folder.display}: no part is finished, nothing can be reused; leave out --reuse")
         wanted = {Status.OK.value, Status.ERROR.value} if errors else {Status.OK.value}
-        keys, places, origins = array("Q"), array("q"), Origins(ledger)
+        keys, places = array("Q"), array("q")
 
         def read(shard: int) -> tuple[int, Part, pa.Table]:
             return shard, ledger.part(shard, ["utterance_id", "status"]), ledger.shard_table(shard)
 
         for shard, part, planned in ahead(read, shards):
-            _refuse_damaged(ledger, shard, part, planned, origins)
+            _refuse_damaged(ledger, shard, part, planned)
             statuses = part.table["status"].to_pylist()
             for row, (uri, span) in enumerate(_heard(planned)):
                 if statuses[row] in wanted:
@@ -247,7 +246,7 @@ def _split(place: int) -> tuple[int, int]:
     return place >> ROW_BITS, place & ((1 << ROW_BITS) - 1)
 
 
-def _refuse_damaged(ledger: Ledger, shard: int, part: Part, planned: pa.Table, origins: Origins) -> None:
+def _refuse_damaged(ledger: Ledger, shard: int, part: Part, planned: pa.Table) -> None:
     """Stop at a part that does not hold what the plan says, was edited, or is of another release."""
     metadata = part.table.schema.metadata or {}
     found = metadata.get(f"{METADATA_PREFIX}format".encode(), b"nothing").decode(errors="replace")
@@ -256,5 +255,5 @@ def _refuse_damaged(ledger: Ledger, shard: int, part: Part, planned: pa.Table, o
         raise OutputError(f"{where} has format {found}, this release reads {FORMAT_VERSION}; leave out --reuse")
     if not part.table["utterance_id"].equals(planned["utterance_id"]):
         raise OutputError(f"{where} does not hold the utterances of its plan; see emoboost-batch verify")
-    if origins.of(shard, part.sha256) is Origin.FOREIGN:
-        raise OutputError(f"{where} was edited after it was checked; see emoboost-batch verify")
+    if part.is_edited:
+        raise OutputError(f"{where} {EDITED}")

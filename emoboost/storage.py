@@ -6,7 +6,9 @@ PUT, conditional for `publish`. A reader sees a whole file or none. A store that
 """
 
 import contextlib
+import errno
 import os
+import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -139,6 +141,7 @@ class Folder:
 
     def exists(self, name: str = "") -> bool:
         """Whether this file, or the folder itself, is there."""
+        self._refuse_irregular(name)
         with self._usable() as store, self._understood():
             try:
                 store.info(self.path(name))
@@ -195,11 +198,22 @@ class Folder:
             return found
 
     def _refuse_irregular(self, name: str) -> None:
-        """Stop at what would be waited for for ever, such as a pipe."""
-        if self.is_local:
-            path = Path(self.path(name))
-            if path.exists() and not (path.is_file() or path.is_dir()):
-                raise OSError(f"{path} is neither a file nor a folder")
+        """Stop at what is there and is no file: a pipe would be waited for for ever.
+
+        Raises:
+            OutputError: it names the place.
+        """
+        if not self.is_local:
+            return
+        path = Path(self.path(name))
+        try:
+            mode = path.stat().st_mode
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise OutputError(f"{path}: is a link that leads to itself; remove it") from error
+            return
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise OutputError(f"{path}: is a pipe, socket or device; remove it")
 
     def _refuse_unknown(self) -> None:
         try:

@@ -68,7 +68,6 @@ def annotate(options: AnnotateOptions, log: Path) -> tuple[Summary, Done]:
     def label() -> None:
         if missing := ledger.missing():
             ledger.withdraw_success()
-            ledger.forget(missing)
             with quiet(log), connected(options.ray_address) as cluster:
                 complete(job_of(options, ledger, model), missing, cluster, runner, done)
 

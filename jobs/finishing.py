@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from emoboost.history import HISTORY
-from emoboost.ledger import Ledger
+from emoboost.ledger import Damage, Ledger
 from emoboost.summary import Summary
 from emoboost.verify import Findings, Verified, read_marker, verify
 from jobs.console import say
@@ -31,8 +31,7 @@ def finished(ledger: Ledger, label: Callable[[], None] | None = None) -> Summary
             label()
             label = None
             continue
-        if ledger.history.names() == replaced:
-            marked(ledger, verified)
+        marked(ledger, verified)
         if ledger.history.names() == replaced:
             return verified.summary
         say("Another command has replaced parts meanwhile; everything is checked again")
@@ -44,13 +43,13 @@ def checked(ledger: Ledger) -> Verified:
     return verify(ledger, Findings(), progress=checking("checking", ledger.plan.shards))
 
 
-def put_aside(ledger: Ledger, damaged: Mapping[int, str]) -> None:
+def put_aside(ledger: Ledger, damaged: Mapping[int, Damage]) -> None:
     """Move parts into `_history/`, so that they are made again, and say so."""
     if damaged:
         ledger.withdraw_success()
     for shard, damage in damaged.items():
-        say(f"{ledger.part_name(shard)}: {damage}; kept in {HISTORY}/, and made again")
-        ledger.set_aside(shard)
+        if ledger.set_aside(shard, damage):
+            say(f"{ledger.part_name(shard)}: {damage.what}; kept in {HISTORY}/, and made again")
 
 
 def marked(ledger: Ledger, verified: Verified) -> None:
@@ -58,7 +57,6 @@ def marked(ledger: Ledger, verified: Verified) -> None:
     if not verified.summary.complete:
         ledger.withdraw_success()
         return
-    ledger.record(verified.hashes)
     found = json.loads(json.dumps(verified.summary.to_dict()))
     if read_marker(ledger) != found:
         ledger.succeed(found)

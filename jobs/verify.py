@@ -121,6 +121,8 @@ def verified_text(
         lines.append(f"and {more:,} more")
     lines += [f"UNFINISHED: {what}" for what in findings.unfinished]
     missing = verified is not None and verified.summary.missing_shards
+    of_parts = any(finding.shard is not None for finding in findings.first)
+    advice = " A part that is wrong: delete it, and annotate makes it again." if of_parts else ""
     result = {
         Exit.COMPLETE: "Everything holds.",
         Exit.INCOMPLETE: "Nothing is wrong; annotate makes the missing parts."
@@ -128,7 +130,7 @@ def verified_text(
         else "Nothing is wrong; annotate, or retry, finishes it."
         if findings.unfinished
         else "Nothing is wrong, but no row could be labelled again; --base says where the recordings are now.",
-        Exit.WRONG: f"{findings.count:,} findings. A part that is wrong: delete it, and annotate makes it again.",
+        Exit.WRONG: f"{findings.count:,} findings.{advice}",
     }
     return "\n".join([*lines, result[exit_for(verified, recomputed, findings)]])
 

@@ -1,21 +1,23 @@
 """At the end everything is checked, mended once, and marked; the marker is never written over other parts."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from finished import annotated, copied, label
 from reading import CLIP
 
 from emoboost.checkpoint import ModelFolder
+from emoboost.errors import OutputError
 from emoboost.history import HISTORY
 from emoboost.ledger import SUCCESS, Ledger
-from emoboost.record import RECORD
 from emoboost.verify import Findings, Verified, check_marker, verify
 from jobs import finishing
-from jobs.finishing import checked, finished
+from jobs.finishing import checked, finished, put_aside
 
 ROWS = 20
 
@@ -38,7 +40,6 @@ def ledger(output: Path, tmp_path: Path) -> Ledger:
 def again(ledger: Ledger, tiny_model: ModelFolder) -> Callable[[], None]:
     def made() -> None:
         missing = ledger.missing()
-        ledger.forget(missing)
         label(ledger, tiny_model, missing)
 
     return made
@@ -48,6 +49,13 @@ def put(ledger: Ledger, shard: int, change: Callable[[pa.Table], pa.Table]) -> N
     table = change(ledger.read_part(shard))
     ledger.folder.remove(ledger.part_name(shard))
     ledger.commit(shard, table)
+
+
+def rewrite(ledger: Ledger, shard: int, *, keeps_metadata: bool = True) -> None:
+    """As somebody edits a part with a library that reads and writes Parquet."""
+    table = edited(ledger.read_part(shard))
+    path = ledger.folder.path(ledger.part_name(shard))
+    pq.write_table(table if keeps_metadata else table.replace_schema_metadata(None), path)
 
 
 def swapped(table: pa.Table) -> pa.Table:
@@ -103,11 +111,29 @@ def nulls(table: pa.Table, name: str) -> tuple[int, pa.Field, pa.Array]:
 
 
 def test_a_part_that_another_command_has_moved(ledger: Ledger) -> None:
-    ledger.set_aside(1)
-    ledger.set_aside(1)
+    ledger.folder.replace(ledger.part_name(1), b"half")
+    (damage,) = ledger.damaged().values()
+    assert ledger.set_aside(1, damage)
+    assert not ledger.set_aside(1, damage)
     assert ledger.missing() == [1]
-    (Path(ledger.folder.path(ledger.part_name(1)))).symlink_to("nowhere")
-    assert ledger.damaged() == {}
+
+
+@pytest.mark.parametrize("kind", ["link to nothing", "link to itself", "pipe", "folder"])
+def test_what_is_no_file_is_named_and_left(ledger: Ledger, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(ledger.folder.path(ledger.part_name(1)))
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("nowhere" if kind == "link to nothing" else path.name)
+    with pytest.raises(OutputError, match=r"0000001\.parquet .*; remove it"):
+        put_aside(ledger, ledger.damaged())
+    assert "made again" not in capsys.readouterr().err
+    assert list(checked(ledger).wrong) == [1]
+    path.rmdir() if kind == "folder" else path.unlink()
+    assert ledger.missing() == [1]
 
 
 def test_a_damaged_page_is_found_at_the_end(ledger: Ledger, again: Callable[[], None]) -> None:
@@ -132,55 +158,73 @@ def test_what_stays_wrong_is_told_and_takes_the_marker_away(ledger: Ledger) -> N
 
 
 def test_a_plausible_change_is_not_blessed(ledger: Ledger) -> None:
-    """Every check of a row holds, and the record of what was checked knows better."""
+    """Every check of a row holds, and the part tells that it was edited."""
     good = ledger.folder.read(ledger.part_name(2))
-    put(ledger, 2, edited)
+    rewrite(ledger, 2)
     assert checked(ledger).wrong == {}
     summary = finished(ledger)
     assert not summary.complete
-    assert f"{ledger.part_name(2)}, shard 2: is not the part that was checked" in summary.problems[0]
+    assert f"{ledger.part_name(2)}, shard 2: was edited" in summary.problems[0]
     assert not ledger.folder.exists(SUCCESS)
     assert not finished(ledger).complete
     ledger.folder.replace(ledger.part_name(2), good)
     assert finished(ledger).complete
 
 
-def test_nor_when_another_part_is_gone_or_damaged(ledger: Ledger, again: Callable[[], None]) -> None:
-    put(ledger, 2, edited)
+@pytest.mark.parametrize("keeps_metadata", [True, False])
+def test_nor_when_another_part_is_gone_or_damaged(
+    ledger: Ledger, again: Callable[[], None], keeps_metadata: bool
+) -> None:
+    rewrite(ledger, 2, keeps_metadata=keeps_metadata)
     put(ledger, 0, swapped)
     ledger.folder.remove(ledger.part_name(1))
+    ledger.withdraw_success()
     again()
     summary = finished(ledger, again)
-    assert [problem.split(":")[0] for problem in summary.problems] == [f"{ledger.part_name(2)}, shard 2"]
+    name = ledger.part_name(2)
+    if keeps_metadata:
+        assert [problem.split(":")[0] for problem in summary.problems] == [f"{name}, shard 2"]
+    else:
+        assert summary.complete, "a part without metadata is no part, and is made again"
     assert checked(ledger).wrong == {}
-    assert not ledger.folder.exists(SUCCESS)
 
 
-def test_nor_when_a_retry_goes_on_from_it(ledger: Ledger) -> None:
-    put(ledger, 2, edited)
-    ledger.change(2, lambda table: table.set_column(*audio_version(table, "size=2")))
-    assert not finished(ledger).complete
+def test_an_edited_part_is_not_changed_by_a_retry(ledger: Ledger) -> None:
+    rewrite(ledger, 2)
+    with pytest.raises(OutputError, match=r"0000002\.parquet was edited: .*; or delete it|delete it"):
+        ledger.change(2, edited)
 
 
-def test_an_edited_part_may_be_kept_or_made_again(ledger: Ledger, again: Callable[[], None]) -> None:
-    put(ledger, 2, edited)
-    ledger.folder.remove(RECORD)
-    assert finished(ledger).complete
-    assert ledger.read_part(2)["audio_version"].to_pylist() == ["size=1"] * 4
-    put(ledger, 1, edited)
-    ledger.folder.remove(ledger.part_name(1))
-    again()
-    assert finished(ledger).complete
-
-
-def test_a_mended_part_is_made_again_from_the_start(ledger: Ledger, again: Callable[[], None]) -> None:
-    """Not from the version that someone has deleted."""
+def test_an_edited_part_that_is_deleted_is_made_again(ledger: Ledger, again: Callable[[], None]) -> None:
     before = ledger.read_part(1)
-    ledger.change(1, edited)
+    rewrite(ledger, 1)
     ledger.folder.remove(ledger.part_name(1))
     again()
     assert finished(ledger).complete
     assert ledger.read_part(1).equals(before)
+
+
+def test_a_mended_part_that_is_deleted_comes_back_mended(ledger: Ledger, again: Callable[[], None]) -> None:
+    """What is made again is the version that a retry mended."""
+    ledger.change(1, edited)
+    mended = ledger.read_part(1)
+    ledger.folder.remove(ledger.part_name(1))
+    again()
+    assert finished(ledger).complete
+    assert ledger.read_part(1).equals(mended)
+
+
+def test_a_part_is_set_aside_only_as_long_as_it_is_the_damaged_one(ledger: Ledger, again: Callable[[], None]) -> None:
+    """A command that slept after it saw the damage does not undo what others have made since."""
+    content = ledger.folder.read(ledger.part_name(0))
+    ledger.folder.replace(ledger.part_name(0), content[:100])
+    (damage,) = ledger.damaged().values()
+    assert ledger.set_aside(0, damage)
+    again()
+    ledger.change(0, edited)
+    mended = ledger.folder.read(ledger.part_name(0))
+    assert not ledger.set_aside(0, damage)
+    assert ledger.folder.read(ledger.part_name(0)) == mended
 
 
 def test_a_retry_that_was_killed_before_its_part_was_in_place(
@@ -201,15 +245,38 @@ def test_a_retry_that_was_killed_before_its_part_was_in_place(
 
 
 def test_a_marker_that_was_written_meanwhile_is_of_older_parts(ledger: Ledger) -> None:
-    """A check has seen the part before a retry replaced it, and wrote its marker after; the retry was killed."""
+    """A check has seen the part before a retry replaced it, and wrote its marker after all was done."""
     marker = ledger.folder.read(SUCCESS)
     ledger.change(1, edited)
+    assert finished(ledger).complete
     ledger.folder.replace(SUCCESS, marker)
     findings = Findings()
     assert check_marker(ledger, verify(ledger, findings), findings)
-    assert findings == Findings(unfinished=["_SUCCESS.json is of parts that a retry has replaced since"])
+    assert findings.count == 0
+    assert findings.unfinished[0].startswith("_SUCCESS.json is of other parts: parts_sha256 is ")
     assert finished(ledger).complete
     assert json.loads(ledger.folder.read(SUCCESS))["parts_sha256"] == checked(ledger).summary.parts_sha256
+
+
+@pytest.mark.parametrize("content", [None, b"", b"f" * 64, "link"])
+def test_a_damaged_history_ends_nothing(ledger: Ledger, content: bytes | str | None) -> None:
+    """What follows a version is missing, says nothing, or names a version that is not there."""
+    before = ledger.read_part(1)
+    old = ledger.folder.read(ledger.part_name(1))
+    ledger.change(1, edited)
+    ledger.folder.replace(ledger.part_name(1), old)
+    (name,) = [name for name in ledger.folder.names(HISTORY) if name.endswith(".next")]
+    ledger.folder.remove(f"{HISTORY}/{name}")
+    if isinstance(content, str):
+        Path(ledger.folder.path(f"{HISTORY}/{name}")).symlink_to("nowhere")
+    elif content is not None:
+        ledger.folder.replace(f"{HISTORY}/{name}", content)
+    if content == b"f" * 64:
+        with pytest.raises(OutputError, match=r"_history/part-.*ffffffffffff\.parquet is missing or damaged, and must"):
+            finished(ledger)
+    else:
+        assert finished(ledger).complete
+        assert ledger.read_part(1).equals(before)
 
 
 def killed() -> None:

@@ -40,16 +40,6 @@ def test_a_ring_that_somebody_has_made_ends(history: History) -> None:
     assert history.line(PART, first) == [second, first]
 
 
-def test_what_followed_is_forgotten_and_the_versions_stay(history: History) -> None:
-    for part in (PART, OTHER):
-        history.follow(part, history.keep(part, b"1"), history.keep(part, b"2"))
-    history.cut([OTHER])
-    first, second = (hashlib.sha256(content).hexdigest() for content in (b"1", b"2"))
-    assert history.line(PART, first) == [second]
-    assert history.line(OTHER, first) == []
-    assert history.version(OTHER, second) == b"2"
-
-
 @pytest.mark.parametrize("content", [b"", b"half", None])
 def test_a_damaged_version(history: History, content: bytes | None) -> None:
     version = history.keep(PART, b"whole")

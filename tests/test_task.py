@@ -153,8 +153,8 @@ class TestDamagedParts:
     def test_a_folder_in_the_place_of_a_part(self, ledger: Ledger, tmp_path: Path) -> None:
         (tmp_path / "out" / ledger.part_name(0)).mkdir(parents=True)
         assert list(ledger.damaged()) == [0]
-        with pytest.raises(OutputError, match=f"{ledger.part_name(0)} is missing or damaged .*; remove it"):
-            ledger.set_aside(0)
+        with pytest.raises(OutputError, match=f"{ledger.part_name(0)} cannot be read .*; remove it"):
+            ledger.set_aside(0, ledger.damaged()[0])
 
     @pytest.mark.parametrize("name", ["part-{}-0000009.parquet", "part-{}-0.parquet", "part-{}-000000².parquet"])
     def test_what_is_no_part_does_not_count(self, ledger: Ledger, name: str) -> None:
@@ -178,8 +178,8 @@ class TestDamagedParts:
             ledger.folder.replace(ledger.part_name(0), content)
         damaged = ledger.damaged()
         assert list(damaged) == [0]
-        ledger.set_aside(0)
-        assert found in damaged[0]
+        assert ledger.set_aside(0, damaged[0])
+        assert found in damaged[0].what
         assert ledger.missing() == [0]
         assert len(list((tmp_path / "out" / HISTORY).iterdir())) == 1
         ledger.commit(0, part([None] * 8))

@@ -14,9 +14,10 @@ from reading import CLIP
 from turns import Actor, GatedFolder, KilledError
 
 from emoboost.checkpoint import ModelFolder
+from emoboost.errors import OutputError
 from emoboost.ledger import SUCCESS, Ledger
 from emoboost.verify import Findings, check_marker, verify
-from jobs.finishing import checked, finished
+from jobs.finishing import checked, finished, put_aside
 
 RETRIES = 2
 MANY = 400
@@ -65,36 +66,57 @@ def marker_is_of_its_parts(ledger: Ledger) -> bool:
     return bool(json.loads(ledger.folder.read(SUCCESS))["parts_sha256"] == verified.summary.parts_sha256)
 
 
-Moves = st.lists(st.tuples(st.integers(0, RETRIES), st.integers(1, 12)), max_size=60)
+def made_again(table: pa.Table) -> Callable[[Ledger], object]:
+    """As `annotate` does it: put aside what is damaged, make what is missing, check."""
+
+    def run(ledger: Ledger) -> None:
+        def label() -> None:
+            if ledger.missing():
+                ledger.withdraw_success()
+                ledger.commit(0, table)
+
+        put_aside(ledger, ledger.damaged())
+        label()
+        finished(ledger, label)
+
+    return run
 
 
-@given(Moves, st.sets(st.integers(0, RETRIES)))
-def test_whatever_the_order(output: Path, moves: list[tuple[int, int]], killed: set[int]) -> None:
+Moves = st.lists(st.tuples(st.integers(0, RETRIES + 1), st.integers(1, 12)), max_size=60)
+
+
+@given(Moves, st.sets(st.integers(0, RETRIES + 1)), st.sampled_from(["", "damaged", "gone"]))
+def test_whatever_the_order(output: Path, moves: list[tuple[int, int]], killed: set[int], begin: str) -> None:
     """The commands make so many accesses in turn; then some of them are killed where they are, and the others end."""
     with tempfile.TemporaryDirectory() as place:
         ledger = copied(output, Path(place) / "out")
-        actors = [
-            started(Path(place) / "out", lambda ledger, row=row: ledger.change(0, mended(row)))  # type: ignore[misc]
-            for row in range(RETRIES)
-        ]
-        actors.append(started(Path(place) / "out", finished))
+        name, whole = ledger.part_name(0), ledger.read_part(0)
+        if begin == "damaged":
+            ledger.folder.replace(name, ledger.folder.read(name)[:99])
+        elif begin == "gone":
+            ledger.folder.remove(name)
+        runs = [lambda ledger, row=row: ledger.change(0, mended(row)) for row in range(RETRIES)]
+        runs += [made_again(whole)] * 2
+        actors = [started(Path(place) / "out", run) for run in runs]
         for actor, accesses in moves:
             for _ in range(accesses):
                 actors[actor].step()
-        done = [actor.ended for actor in actors]
         for number in killed:
             actors[number].kill()
         for _ in range(MANY):
             for actor in actors:
                 actor.step()
         assert all(actor.ended for actor in actors)
-        assert [actor.error for actor in actors if not isinstance(actor.error, KilledError)].count(None) == sum(
-            done[number] or number not in killed for number in range(len(actors))
-        )
-        assert finished(ledger).complete
+        made_again(whole)(ledger)
         versions = ledger.read_part(0)["audio_version"].to_pylist()
         for row in range(RETRIES):
-            if done[row] or row not in killed:
+            # A retry that meets a damaged part, or none, says so and changes nothing.
+            if actors[row].error is None:
                 assert versions[row] == mark(row)
+            else:
+                assert isinstance(actors[row].error, KilledError | OutputError)
+                assert begin or isinstance(actors[row].error, KilledError)
+        for actor in actors[RETRIES:]:
+            assert actor.error is None or isinstance(actor.error, KilledError | OutputError)
         assert marker_is_of_its_parts(ledger)
         assert checked(ledger).summary.complete

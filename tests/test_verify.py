@@ -21,13 +21,11 @@ from tiny_model import save_tiny_model
 from emoboost.access import Access
 from emoboost.checkpoint import ModelFolder
 from emoboost.errors import ModelError, OutputError
-from emoboost.ledger import SUCCESS, Ledger
+from emoboost.ledger import EDITED, SUCCESS, Ledger
 from emoboost.plan import INDEX, PLAN_FILE
 from emoboost.predict import load_model
 from emoboost.storage import Folder
 from emoboost.verify import Finding, Findings, Sample, Verified, check_marker, model_of, open_output, recompute, verify
-from emoboost.verify.marker_check import AGAIN
-from emoboost.verify.origin_check import FOREIGN
 
 ROWS = 20
 
@@ -72,8 +70,8 @@ def checked(folder: Folder) -> tuple[Verified | None, Findings]:
 
 
 def found_in(ledger: Ledger) -> list[str]:
-    """The findings, as lines, without that a part is not the one that was checked, as none is here."""
-    return [line for line in all_found_in(ledger) if FOREIGN not in line]
+    """The findings, as lines, without that a part was edited."""
+    return [line for line in all_found_in(ledger) if EDITED not in line]
 
 
 def all_found_in(ledger: Ledger) -> list[str]:
@@ -413,17 +411,18 @@ class TestMarker:
         assert finding.startswith("_SUCCESS.json: is damaged; ")
 
     def test_wrong_totals(self, ledger: Ledger) -> None:
-        assert self.edited(ledger, utterances=19, parts_sha256="00") == [
-            f"_SUCCESS.json: parts_sha256 is '00', the parts give '{summarise(ledger).parts_sha256}'; {AGAIN}",
-            f"_SUCCESS.json: utterances is 19, the parts give 20; {AGAIN}",
+        assert self.edited(ledger, utterances=19, parts_sha256="00") == []
+        assert checked(ledger.folder)[1].unfinished == [
+            f"_SUCCESS.json is of other parts: parts_sha256 is '00', they give '{summarise(ledger).parts_sha256}'",
+            "_SUCCESS.json is of other parts: utterances is 19, they give 20",
         ]
 
     def test_without_a_hash(self, ledger: Ledger) -> None:
         values = json.loads(ledger.folder.read(SUCCESS))
         del values["parts_sha256"]
         ledger.folder.replace(SUCCESS, json.dumps(values).encode())
-        (finding,) = all_found_in(ledger)
-        assert finding.startswith("_SUCCESS.json: parts_sha256 is None, the parts give '")
+        (unfinished,) = checked(ledger.folder)[1].unfinished
+        assert unfinished.startswith("_SUCCESS.json is of other parts: parts_sha256 is None, they give '")
 
     def test_a_moved_output_still_holds(self, ledger: Ledger, tmp_path: Path) -> None:
         (tmp_path / "out").rename(tmp_path / "moved")
@@ -440,8 +439,7 @@ def test_any_flipped_bit_is_found(ledger: Ledger, shard: int, place: float, bit:
     ledger.folder.replace(name, bytes(broken))
     _, findings = checked(ledger.folder)
     ledger.folder.replace(name, good)
-    assert findings.count
-    assert any(finding.file in (name, SUCCESS) for finding in findings.first)
+    assert any(finding.file == name for finding in findings.first)
 
 
 class TestRecompute:
@@ -477,7 +475,7 @@ class TestRecompute:
         rewritten(ledger, 0, lambda table: with_values(table, 1, **values))
         result, findings, _ = self.redo(ledger, tiny_model, 100)
         assert result.flipped == 1
-        (told,) = [str(finding) for finding in findings.first if finding.what != FOREIGN]
+        (told,) = [str(finding) for finding in findings.first if finding.what != EDITED]
         assert re.fullmatch(
             rf"{ledger.part_name(0)}, shard 0, row 'u1': prob_\w+ is \d\.\d{{6}} \(label '{other}'\), "
             rf"computed again it is 0\.\d{{6}} \(label '{before['label']}'\)",
@@ -494,7 +492,7 @@ class TestRecompute:
         result, findings, _ = self.redo(ledger, tiny_model, 100)
         assert result.on_other_hardware == 7
         assert result.largest_difference > 0.01
-        assert all(finding.what == FOREIGN for finding in findings.first)
+        assert all(finding.what == EDITED for finding in findings.first)
 
     def test_changed_and_lost_recordings(self, archive: Path, tiny_model: ModelFolder, tmp_path: Path) -> None:
         folder = Path(shutil.copytree(archive.parent, tmp_path / "archive"))

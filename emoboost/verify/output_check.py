@@ -9,11 +9,10 @@ import pyarrow as pa
 from emoboost.ahead import ahead
 from emoboost.errors import OutputError
 from emoboost.files_hash import FilesHash
-from emoboost.ledger import LABELS, PLAN, Ledger, Part
+from emoboost.ledger import EDITED, LABELS, PLAN, Damage, Ledger, Part
 from emoboost.storage import Folder
 from emoboost.summary import Counts, Summary
 from emoboost.verify.findings import Findings, reason_of
-from emoboost.verify.origin_check import OriginCheck
 from emoboost.verify.part_check import PartCheck
 from emoboost.verify.plan_check import PLAN_JSON, PlanCheck
 from emoboost.verify.sample import Sample
@@ -25,14 +24,10 @@ class Verified:
 
     summary: Summary
     """Over the parts that could be counted."""
-    wrong: Mapping[int, str]
+    wrong: Mapping[int, Damage]
     """Shard -> the first that was found in its part; not of those that somebody has edited and nothing else."""
-    hashes: Mapping[int, str]
-    """Shard -> SHA-256 of its part, of those that could be counted."""
     outdated: Sequence[int]
     """Shards of which a retry made a newer part, and was ended before it put that in its place."""
-    recorded_sha256: str
-    """`Summary.parts_sha256` of the parts that were checked last."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +76,11 @@ def verify(
     """
     present = _present(ledger, findings)
     missing = [shard for shard in range(ledger.plan.shards) if shard not in present]
-    plan_check, part_check, origins = (
-        PlanCheck(ledger, findings),
-        PartCheck(ledger, findings),
-        OriginCheck(ledger, findings),
-    )
+    plan_check, part_check = PlanCheck(ledger, findings), PartCheck(ledger, findings)
     counts, parts_hash = Counts(), FilesHash()
     hashes: dict[int, str] = {}
+    edited, outdated = set[int](), list[int]()
+    history, versions = ledger.history, ledger.history.names()
 
     def read(shard: int) -> _Shard:
         part = _or_error(ledger.part, shard) if shard in present else None
@@ -96,23 +89,33 @@ def verify(
     for done, shard in enumerate(ahead(read, range(ledger.plan.shards)), 1):
         plan_is_good = plan_check.see(shard.number, shard.planned)
         before = findings.count
+        if isinstance(shard.part, Part):
+            hashes[shard.number] = shard.part.sha256
         if isinstance(shard.part, Exception):
             name = ledger.part_name(shard.number)
             findings.add(name, reason_of(shard.part, ledger, name), shard.number)
         elif shard.part is not None and plan_is_good and part_check.see(shard.number, shard.part.table, shard.planned):
-            hashes[shard.number] = shard.part.sha256
+            if history.has_next(ledger.part_name(shard.number), shard.part.sha256, versions):
+                outdated.append(shard.number)
+            if shard.part.is_edited and findings.count == before:
+                edited.add(shard.number)
+                findings.add(ledger.part_name(shard.number), EDITED, shard.number)
             parts_hash.add(ledger.part_name(shard.number), shard.part.sha256)
             counts.add(shard.part.table)
             if sample is not None and findings.count == before:
                 sample.see(shard.number, shard.part.table, shard.planned)
-            origins.see(shard.number, shard.part.sha256, wrong=findings.count > before)
         progress(done)
     plan_check.finish()
-    origins.finish()
-    names = {shard: ledger.part_name(shard) for shard in sorted(present - origins.edited)}
-    wrong = {shard: findings.files[name] for shard, name in names.items() if name in findings.files}
+    if outdated:
+        findings.leave(f"{len(outdated):,} parts were mended by a retry that did not finish")
+    names = {shard: ledger.part_name(shard) for shard in sorted(present - edited)}
+    wrong = {
+        shard: Damage(findings.files[name], hashes.get(shard) or ledger.hash_of(shard))
+        for shard, name in names.items()
+        if name in findings.files
+    }
     summary = _summary(ledger, counts, missing, findings, parts_hash.hex)
-    return Verified(summary, wrong, hashes, origins.outdated, origins.recorded_sha256)
+    return Verified(summary, wrong, outdated)
 
 
 def _summary(ledger: Ledger, counts: Counts, missing: list[int], findings: Findings, parts_sha256: str) -> Summary:

@@ -81,7 +81,7 @@ class TestExample:
         names = [f"part-{plan.hash[:8]}-{shard:07d}.parquet" for shard in range(plan.shards)]
         assert [part.name for part in parts(example.output)] == names
         folders = {"labels", "_plan", "_tmp", "_runners", "_logs"}
-        assert {path.name for path in example.output.iterdir()} == {*folders, "_SUCCESS.json", "_CHECKED.parquet"}
+        assert {path.name for path in example.output.iterdir()} == {*folders, "_SUCCESS.json"}
         assert not list((example.output / "_tmp").iterdir())
         assert not list((example.output / "_runners").iterdir())
 
