@@ -18,7 +18,10 @@ from emoboost.checkpoint import ModelFolder
 from emoboost.predict import EmotionModel, load_model
 
 WITH_RAY = ("tests/pipeline/", "tests/chaos/test_poison", "tests/chaos/test_workers", "tests/chaos/test_nodes")
-BESIDE = ("tests/pipeline/test_commands", "tests/pipeline/test_evaluate", "tests/pipeline/test_train")
+BESIDE = (
+    *("tests/pipeline/test_commands", "tests/pipeline/test_evaluate", "tests/pipeline/test_outputs"),
+    "tests/pipeline/test_train",
+)
 """Files whose few short runs of Ray another one does not disturb."""
 
 
