@@ -5,13 +5,17 @@ mean: a speaker who speaks mostly in anger would lose the anger with it. So the 
 in them is left, in proportion to how surely it hears them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
 
 from emoboost.discriminant import fit_discriminant
+
+if TYPE_CHECKING:
+    import torch
 
 FITTING_ROUNDS = 3
 """In which training's offsets and class means, which depend on each other, are found."""
@@ -106,10 +110,41 @@ def speaker_offset(
         head: of the adapted one.
         config: how.
     """
-    offset, logits = np.zeros(vectors.shape[1]), plain_logits
+    return offset_of_sum(vectors.sum(axis=0), plain_logits, head.logits(vectors), head, config)
+
+
+def offset_of_sum(
+    total: np.ndarray, plain_logits: np.ndarray, head_logits: np.ndarray, head: AdaptedHead, config: AdaptationConfig
+) -> np.ndarray:
+    """The same from what is left of the vectors when they are too many to hold.
+
+    Args:
+        total: (D,) sum of the vectors.
+        plain_logits: (n, classes) of the unadapted classifier.
+        head_logits: (n, classes) of the adapted one, for the vectors as they are.
+        head: it.
+        config: how.
+    """
+    offset, logits = np.zeros(len(total)), plain_logits
     for _ in range(config.rounds):
         shares = softmax(logits / config.temperature, axis=1)
-        beyond = (vectors - shares @ head.means).sum(axis=0)
-        offset = beyond / (len(vectors) + config.prior_utterances)
-        logits = head.logits(vectors - offset)
+        offset = (total - shares.sum(axis=0) @ head.means) / (len(plain_logits) + config.prior_utterances)
+        logits = head_logits - head.weights @ offset
     return offset
+
+
+def head_tensors(head: AdaptedHead) -> "dict[str, torch.Tensor]":
+    """As a model folder stores it."""
+    import torch
+
+    return {name: torch.from_numpy(values) for name, values in vars(head).items()}
+
+
+def head_from(tensors: "Mapping[str, torch.Tensor]") -> AdaptedHead:
+    """The inverse.
+
+    Raises:
+        LookupError: a tensor is missing.
+    """
+    names = ("weights", "biases", "means")
+    return AdaptedHead(**{name: tensors[name].float().numpy() for name in names})

@@ -1,4 +1,5 @@
-"""One folder is one model: config.json, model.safetensors (trained), frozen.safetensors (embedded encoders), README.md.
+"""One folder is one model: config.json, model.safetensors (trained), frozen.safetensors (embedded encoders), README.md;
+and where it can be adapted to speakers, adapted.safetensors.
 
 Nothing is unpickled, and nothing is downloaded but a folder that the user names by URL. Every weight file is checked
 against the hash in the config before a tensor of it is used, and every tensor must be used exactly once.
@@ -25,12 +26,15 @@ from emoboost.user_path import user_path
 if TYPE_CHECKING:
     import torch
 
+    from emoboost.adaptation import AdaptedHead
     from emoboost.model import MsEmoBoost
 
 CONFIG, TRAINED, FROZEN, CARD = "config.json", "model.safetensors", "frozen.safetensors", "README.md"
+ADAPTED = "adapted.safetensors"
+"""The classifier of vectors without their speaker's offset, where the recipe makes one."""
 TRAINING_AUDIO = "training_audio.txt"
 """The utterances that a model was trained on: hash of the samples, space, id; one a line."""
-FILES = (CONFIG, TRAINED, FROZEN, CARD, TRAINING_AUDIO)
+FILES = (CONFIG, TRAINED, FROZEN, ADAPTED, CARD, TRAINING_AUDIO)
 """What a model folder may hold."""
 BUNDLED = Path(str(resources.files("emoboost") / "models"))
 """Where the models of the package lie."""
@@ -65,7 +69,7 @@ class ModelFolder:
         Raises:
             ModelError: a file is missing, or was changed since training.
         """
-        for name in (TRAINED, FROZEN):
+        for name in {TRAINED, FROZEN} | self.config.weights.keys():
             _verified(self, name)
 
     @property
@@ -163,11 +167,42 @@ def load_frozen(folder: ModelFolder) -> "dict[str, torch.Tensor]":
     return _read_weights(folder, FROZEN, "")
 
 
+def load_trained(folder: ModelFolder) -> "dict[str, torch.Tensor]":
+    """The tensors that training made: guidance, enhancement and classifier.
+
+    Raises:
+        ModelError: the weight file is missing, or was changed since training.
+    """
+    return _read_weights(folder, TRAINED, "")
+
+
+def load_adapted(folder: ModelFolder) -> "AdaptedHead | None":
+    """The classifier for vectors of known speakers; None when the model has none.
+
+    Raises:
+        ModelError: the weight file was changed since training, or does not fit the config.
+    """
+    from emoboost.adaptation import head_from
+
+    if ADAPTED not in folder.config.weights:
+        return None
+    tensors, config = _read_weights(folder, ADAPTED, ""), folder.config
+    wide = (len(config.classes), config.backbone.dim)
+    if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != {
+        "weights": wide,
+        "biases": wide[:1],
+        "means": wide,
+    } or not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ModelError(f"{folder.path / ADAPTED}: is not what the config asks for; copy the model folder again")
+    return head_from(tensors)
+
+
 def save_model(
     path: Path,
     config: ModelConfig,
     trained: Mapping[str, "torch.Tensor"],
     frozen: Mapping[str, "torch.Tensor"],
+    adapted: "AdaptedHead | None" = None,
 ) -> ModelFolder:
     """Write a model folder; the config is written last, so that a folder with one is complete.
 
@@ -176,12 +211,16 @@ def save_model(
         config: everything but the weights' hashes, which are filled in.
         trained: the head's state dict.
         frozen: the frozen encoders' state dict, in the precision in which it is to be stored.
+        adapted: the classifier for vectors of known speakers.
     """
     from safetensors.torch import save
 
+    from emoboost.adaptation import head_tensors
+
     path.mkdir(parents=True, exist_ok=True)
     hashes = {}
-    for name, tensors in ((TRAINED, trained), (FROZEN, frozen)):
+    files = {TRAINED: trained, FROZEN: frozen} | ({} if adapted is None else {ADAPTED: head_tensors(adapted)})
+    for name, tensors in files.items():
         content = save({key: tensor.detach().cpu().contiguous() for key, tensor in sorted(tensors.items())})
         (path / name).write_bytes(content)
         hashes[name] = hashlib.sha256(content).hexdigest()

@@ -37,6 +37,7 @@ __all__ = [
     "LENGTH",
     "OF_THE_MANIFEST",
     "PLAN_FILE",
+    "RELABEL",
     "Plan",
     "make_plan",
     "manifest_hash",
@@ -49,6 +50,8 @@ PLAN_FILE = "plan.json"
 FORMAT = 2
 OF_THE_MANIFEST = ("channel", "limit")
 """Options that choose rows and channels; each row says for itself what it is."""
+RELABEL = "relabel"
+"""Option of an output that `relabel` made: of which output, and how."""
 NOT_HASHED = ("manifest", "base", "carried")
 INDEX = "plan_index"
 """Our column with the number of the row in the manifest, named so that a manifest's own `index` keeps its name."""

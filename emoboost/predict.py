@@ -24,8 +24,21 @@ from emoboost.utterance import Utterance
 if TYPE_CHECKING:
     import torch
 
+    from emoboost.model import HeadOutput
+
 SUB_BATCH = 16
 """Segments in one pass of the network; any other number gives the same probabilities within 1e-5."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What the network says of the utterances of a shard."""
+
+    outcomes: tuple[Outcome, ...]
+    probabilities: np.ndarray
+    """(utterances, classes) float32: mean of each utterance's segments (paper, Input); zeros on error."""
+    vectors: np.ndarray | None = None
+    """(segments, D) float32: the enhanced vector of each segment, where asked for."""
 
 
 @dataclass(frozen=True)
@@ -91,27 +104,58 @@ class EmotionModel:
         Returns:
             (n, classes) float32.
         """
-        config = self.config
-        return self._outputs(
-            inputs, valid, sub_batch, lambda logits: tensor_probabilities(logits, config.temperature, config.bias)
-        )
+        return self._outputs(inputs, valid, sub_batch, self._softmax)
 
     def segment_logits(
         self, inputs: Mapping[str, np.ndarray], valid: np.ndarray, sub_batch: int = SUB_BATCH
     ) -> np.ndarray:
         """What the network says of every segment, before temperature, bias and softmax: the same shapes."""
-        return self._outputs(inputs, valid, sub_batch, lambda logits: logits)
+        return self._outputs(inputs, valid, sub_batch, lambda output: output.logits)
+
+    def labelled(self, pieces: Iterable[Prepared], *, vectors: bool = False) -> Labelled:
+        """Label a shard that comes in pieces, of which only a few segments are in memory at a time.
+
+        The same segments are together in a pass of the network however the shard is cut, so that its labels are equal
+        to the last bit.
+
+        Args:
+            pieces: the utterances of a shard, in order.
+            vectors: whether the segments' vectors are wanted, too.
+        """
+        outcomes: list[Outcome] = []
+
+        def noted() -> Iterator[Prepared]:
+            for piece in pieces:
+                outcomes.extend(piece.outcomes)
+                yield piece
+
+        def both(output: "HeadOutput") -> "torch.Tensor":
+            import torch
+
+            return torch.cat([self._softmax(output), output.vector.float()], dim=1)
+
+        classes = len(self.classes)
+        finish, width = (both, classes + self.config.backbone.dim) if vectors else (self._softmax, classes)
+        batches = [np.zeros((0, width), np.float32)]
+        for inputs, valid in regrouped(noted(), SUB_BATCH):
+            batches.append(self._outputs(inputs, valid, SUB_BATCH, finish))
+        segments = np.concatenate(batches)
+        means = mean_of_segments(segments[:, :classes], outcomes)
+        return Labelled(tuple(outcomes), means, segments[:, classes:] if vectors else None)
+
+    def _softmax(self, output: "HeadOutput") -> "torch.Tensor":
+        return tensor_probabilities(output.logits.float(), self.config.temperature, self.config.bias)
 
     def _outputs(
         self,
         inputs: Mapping[str, np.ndarray],
         valid: np.ndarray,
         sub_batch: int,
-        finish: "Callable[[torch.Tensor], torch.Tensor]",
+        finish: "Callable[[HeadOutput], torch.Tensor]",
     ) -> np.ndarray:
         import torch
 
-        batches = [np.zeros((0, len(self.classes)), np.float32)]
+        batches = []
         with (
             torch.inference_mode(),
             torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"),
@@ -119,21 +163,20 @@ class EmotionModel:
             for start in range(0, len(valid), sub_batch):
                 rows = slice(start, start + sub_batch)
                 batches += self._batch({name: values[rows] for name, values in inputs.items()}, valid[rows], finish)
-        return np.concatenate(batches)
+        return np.concatenate(batches) if batches else np.zeros((0, len(self.classes)), np.float32)
 
     def _batch(
         self,
         inputs: Mapping[str, np.ndarray],
         valid: np.ndarray,
-        finish: "Callable[[torch.Tensor], torch.Tensor]",
+        finish: "Callable[[HeadOutput], torch.Tensor]",
     ) -> list[np.ndarray]:
         """Some segments, in halves when the device's memory is too small for all of them."""
         import torch
 
         try:
             tensors = {name: self._tensor(values).float() for name, values in inputs.items()}
-            logits = self.network(tensors, self._tensor(valid)).logits.float()
-            return [finish(logits).cpu().numpy()]
+            return [finish(self.network(tensors, self._tensor(valid))).float().cpu().numpy()]
         except torch.OutOfMemoryError as error:
             half = len(valid) // 2
             if not half:
@@ -144,23 +187,6 @@ class EmotionModel:
             self._batch({name: values[rows] for name, values in inputs.items()}, valid[rows], finish) for rows in halves
         ]
         return [rows for part in parts for rows in part]
-
-    def probabilities_of(self, pieces: Iterable[Prepared]) -> tuple[tuple[Outcome, ...], np.ndarray]:
-        """The same for a shard that comes in pieces, of which only a few segments are in memory at a time.
-
-        Returns:
-            The outcomes of all pieces, and the bits that `utterance_probabilities` gives for them as one.
-        """
-        outcomes: list[Outcome] = []
-
-        def noted() -> Iterator[Prepared]:
-            for piece in pieces:
-                outcomes.extend(piece.outcomes)
-                yield piece
-
-        batches = [np.zeros((0, len(self.classes)), np.float32)]
-        batches += [self.segment_probabilities(inputs, valid) for inputs, valid in regrouped(noted(), SUB_BATCH)]
-        return tuple(outcomes), mean_of_segments(np.concatenate(batches), outcomes)
 
     def utterance_probabilities(self, prepared: Prepared) -> np.ndarray:
         """Mean of each utterance's segments (paper, Input): (utterances, classes) float32; zeros on error."""

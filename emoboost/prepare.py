@@ -137,7 +137,7 @@ def regrouped(prepared: Iterable[Prepared], size: int) -> Iterator[tuple[dict[st
     valid = np.zeros(0, np.int32)
     for piece in prepared:
         inputs = {
-            name: _join([inputs[name], values] if len(valid) else [values], values)
+            name: np.concatenate([inputs[name], values]) if len(valid) else values
             for name, values in piece.inputs.items()
         }
         valid = np.concatenate([valid, piece.valid])

@@ -6,6 +6,7 @@ again: a row is taken over when its recording, channel, start and planned end ar
 """
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from emoboost.access import Access
 from emoboost.ahead import THREADS, ahead
 from emoboost.audio import resolve
 from emoboost.carried import rows_at
+from emoboost.embeddings import OPTION as EMBEDDINGS_OPTION
+from emoboost.embeddings import Embeddings, RowVectors
 from emoboost.errors import AudioError, OutputError
 from emoboost.ledger import EDITED, METADATA_PREFIX, Ledger, Part
 from emoboost.plan import INDEX, LENGTH, OF_THE_MANIFEST, Plan
@@ -45,9 +48,10 @@ def refuse_unfit(new_options: Mapping[str, object], old_plan: Plan) -> None:
         OutputError: naming what differs, with both values.
     """
     old_options = old_plan.options
+    unneeded = set() if EMBEDDINGS_OPTION in new_options else {EMBEDDINGS_OPTION}
     differences = [
         f"{name} was {old_options.get(name)!r} and is now {new_options.get(name)!r}"
-        for name in sorted({*old_options, *new_options} - set(OF_THE_MANIFEST))
+        for name in sorted({*old_options, *new_options} - set(OF_THE_MANIFEST) - unneeded)
         if old_options.get(name) != new_options.get(name)
     ]
     if differences:
@@ -130,15 +134,11 @@ class OldRows:
         sorted_keys = np.array(keys, np.uint64)[order]
         return cls(ledger, base, access, classes, sorted_keys, np.array(places, np.int64)[order])
 
-    def rows_for(self, planned: pa.Table) -> pa.Table:
+    def rows_for(self, planned: pa.Table) -> "OldShardRows":
         """The rows of one new shard that need not be computed.
 
         Args:
             planned: the shard's utterances as the new plan holds them (`Ledger.shard_table`).
-
-        Returns:
-            Rows as `labels_schema` has them, in the plan's order, only those that fit: ids and carried columns are the
-            new plan's, results the older output's. Without metadata.
 
         Raises:
             OutputError: a part or the plan of the older output is damaged.
@@ -156,7 +156,30 @@ class OldRows:
             fitting = [place for place in places if old.version(place) == versions[location]]
             if fitting:
                 taken[position] = fitting[0]
-        return self._table(rows_at(planned, list(taken)), old, list(taken.values()))
+        places = list(taken.values())
+        return OldShardRows(self._table(rows_at(planned, list(taken)), old, places), places)
+
+    def vectors_for(self, rows: "OldShardRows", embeddings: Embeddings) -> list[RowVectors]:
+        """The vectors of those of the rows that are labelled, under their new ids.
+
+        Args:
+            rows: as `rows_for` gives them.
+            embeddings: of the older output.
+
+        Raises:
+            OutputError: one is missing or damaged.
+        """
+        wanted = defaultdict(list)
+        for row, place in enumerate(rows.places):
+            shard, old_row = _split(place)
+            wanted[shard].append((row, old_row))
+        found: dict[int, np.ndarray] = {}
+        for shard, pairs in wanted.items():
+            vectors = embeddings.vectors(shard, self.ledger.read_part(shard))
+            of_row = dict(zip(vectors.rows.tolist(), vectors.parted(), strict=True))
+            found |= {row: of_row[old_row] for row, old_row in pairs if old_row in of_row}
+        names, versions = (rows.table[name].to_pylist() for name in ("utterance_id", "audio_version"))
+        return [RowVectors(names[row], versions[row], segments) for row, segments in sorted(found.items())]
 
     def _candidates(self, location: str, span: Span) -> list[int]:
         key = np.uint64(_key(location, span))
@@ -188,6 +211,17 @@ class OldRows:
         results = old.results(places, [name for name in schema.names if name not in from_plan])
         columns = [(planned if name in from_plan else results)[name] for name in schema.names]
         return pa.Table.from_arrays(columns, schema=schema)
+
+
+@dataclass(frozen=True)
+class OldShardRows:
+    """The rows of one new shard that an older output has."""
+
+    table: pa.Table
+    """As `labels_schema` has them, in the plan's order: ids and carried columns are the new plan's, results the older
+    output's. Without metadata."""
+    places: Sequence[int]
+    """Where each is in the older output."""
 
 
 class _OldShards:

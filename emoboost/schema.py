@@ -48,6 +48,17 @@ COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ),
 )
 """Name, type and meaning, in order. `prob_<class>` stands for one column a class."""
+RELABELLED: tuple[tuple[str, pa.DataType, str], ...] = (
+    ("plain_label", pa.string(), "the label without adaptation and without a prior; null on error"),
+    ("plain_confidence", pa.float32(), "its score"),
+    ("adapted", pa.bool_(), "whether the row was adapted to its speaker; null on error"),
+    (
+        "adapt_reason",
+        pa.string(),
+        "why not: `no_speaker`, `too_few`, `one_sided`; null when it was, or was not asked for",
+    ),
+)
+"""Columns that `relabel` adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +106,25 @@ def is_reserved(name: str) -> bool:
 
     In any case of letters, because DuckDB and others do not tell `Label` from `label`.
     """
-    return name.lower().startswith(PROBABILITY_PREFIX) or any(name.lower() == column for column, _, _ in COLUMNS)
+    return name.lower().startswith(PROBABILITY_PREFIX) or any(
+        name.lower() == column for column, _, _ in (*COLUMNS, *RELABELLED)
+    )
 
 
-def labels_schema(classes: Sequence[str], carried: pa.Schema) -> pa.Schema:
+def labels_schema(classes: Sequence[str], carried: pa.Schema, *, relabelled: bool = False) -> pa.Schema:
     """The schema of every part: the result's columns, then the manifest's own.
 
     Args:
         classes: the model's classes, in its order.
         carried: the manifest's own columns with their types.
+        relabelled: whether the columns of `relabel` are among them.
     """
     fields = []
     for name, kind, _ in COLUMNS:
         names = map(probability_column, classes) if name == "prob_<class>" else (name,)
         fields += [pa.field(each, kind) for each in names]
+    if relabelled:
+        fields += [pa.field(name, kind) for name, kind, _ in RELABELLED]
     return pa.schema([*fields, *carried])
 
 

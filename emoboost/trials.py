@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from emoboost.adaptation import AdaptationConfig, fit_adapted
+from emoboost.adaptation import AdaptationConfig, AdaptedHead, fit_adapted
 from emoboost.atomic import write_whole
 from emoboost.calibration import probabilities
 from emoboost.config import ModelConfig
@@ -229,18 +229,9 @@ def _adapted(
         rows: (m,) the tested rows of the features.
         output: what the network gives for them.
     """
-    features, shrinkage = experiment.features, experiment.recipe.shrinkage
-    assert shrinkage is not None
-    speakers = np.array(experiment.speakers)
-    seen = np.flatnonzero(np.isin(features.utterance, fold.train))
-    head = fit_adapted(
-        segment_outputs(learner, features, seen).vector.numpy(),
-        experiment.truth[features.utterance[seen]],
-        speakers[features.utterance[seen]].tolist(),
-        features.copy[seen] == 0,
-        learner.head.classify.out_features,
-        shrinkage,
-    )
+    features, speakers = experiment.features, np.array(experiment.speakers)
+    head = adapted_head(experiment, learner, fold.train)
+    assert head is not None
     tested, number = np.unique(features.utterance[rows], return_inverse=True)
     vectors, plain = (utterance_means(values.numpy(), number, len(tested)) for values in (output.vector, output.logits))
     config = AdaptationConfig()
@@ -248,6 +239,28 @@ def _adapted(
         each.name: adapted_labels(vectors, plain, speakers[tested].tolist(), head, config, each, seed)
         for each in experiment.adapt
     }
+
+
+def adapted_head(experiment: Experiment, learner: Learner, train: np.ndarray) -> AdaptedHead | None:
+    """The classifier for known speakers; None when the recipe has no closed form or the corpus no speakers.
+
+    Args:
+        experiment: the data.
+        learner: trained on `train`.
+        train: numbers of utterances.
+    """
+    features, shrinkage = experiment.features, experiment.recipe.shrinkage
+    if shrinkage is None or not experiment.speakers:
+        return None
+    seen = np.flatnonzero(np.isin(features.utterance, train))
+    return fit_adapted(
+        segment_outputs(learner, features, seen).vector.numpy(),
+        experiment.truth[features.utterance[seen]],
+        np.array(experiment.speakers)[features.utterance[seen]].tolist(),
+        features.copy[seen] == 0,
+        learner.head.classify.out_features,
+        shrinkage,
+    )
 
 
 def _changed(learner: Learner, features: FrozenFeatures, fold: Fold) -> ChangedResult:

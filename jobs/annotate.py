@@ -37,6 +37,8 @@ class AnnotateOptions:
     ray_address: str | None = None
     access: Access = field(default_factory=Access)
     stop_at: float = STOP_AT
+    embeddings: bool = False
+    """Whether the enhanced vectors are kept, for `relabel`."""
     reuse: str | None = None
     """An older output."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from emoboost.access import Access
 from emoboost.calibration_fit import Calibration, Checked, Heard, cross_validated
 from emoboost.card import CONFUSION_PICTURE, calibrated_card
-from emoboost.checkpoint import CARD, CONFIG, FROZEN, TRAINED, TRAINING_AUDIO, ModelFolder, find_model
+from emoboost.checkpoint import ADAPTED, CARD, CONFIG, FROZEN, TRAINED, TRAINING_AUDIO, ModelFolder, find_model
 from emoboost.config import ModelConfig
 from emoboost.defaults import MAX_SECONDS
 from emoboost.errors import EmoboostError, ManifestError, OutputError, UsageError
@@ -30,7 +30,7 @@ from jobs.train import published_whole, refuse_taken
 
 UTTERANCES = 16
 """That are read and heard at a time."""
-COPIED = (TRAINED, FROZEN, TRAINING_AUDIO, CONFUSION_PICTURE)
+COPIED = (TRAINED, FROZEN, ADAPTED, TRAINING_AUDIO, CONFUSION_PICTURE)
 """Files that the new model has as the old one has them, where that has them."""
 UA_FALLS = "\nUA falls: some classes win less often than before. To search for one, sort by its score."
 

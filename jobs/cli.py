@@ -11,7 +11,7 @@ import typer
 
 from emoboost.access import Access
 from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
-from jobs import cli_calibrate, cli_review
+from jobs import cli_calibrate, cli_relabel, cli_review
 from jobs.cli_options import (
     MOST_SEED,
     AllowHttp,
@@ -173,6 +173,9 @@ def annotate(
         typer.Option("--reuse", help="An older output: rows whose audio and model did not change are taken from it."),
     ] = None,
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = Precision.FP32,
+    embeddings: Annotated[
+        bool, typer.Option("--embeddings", help="Keep each utterance's vector in OUTPUT/embeddings, for relabel.")
+    ] = False,
     root: Root = None,
     allow_http: AllowHttp = False,
     max_bytes: Annotated[
@@ -210,6 +213,7 @@ def annotate(
             limit=limit,
             max_duration=max_duration,
             stop_at=stop_at,
+            embeddings=embeddings,
             reuse=reuse,
             ray_address=ray_address,
             access=Access(
@@ -542,6 +546,7 @@ def train(
 
 
 cli_calibrate.add_to(app)
+cli_relabel.add_to(app)
 
 
 @model_app.command("list")

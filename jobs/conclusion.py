@@ -9,6 +9,7 @@ from pathlib import Path
 
 from emoboost.errors import EmoboostError
 from emoboost.ledger import LOGS
+from emoboost.printable import printable
 from emoboost.redaction import redacted
 from emoboost.storage import Folder
 from emoboost.summary import Summary
@@ -64,6 +65,7 @@ def concluded(
     max_errors: float,
     go_on: str,
     as_json: bool,
+    more: Mapping[str, object] | None = None,
 ) -> Exit:
     """Print what an output holds and what a run did.
 
@@ -76,11 +78,15 @@ def concluded(
         max_errors: share of error rows, in [0, 1], up to which the exit code is 0.
         go_on: what does the rest.
         as_json: print for programs.
+        more: what this command has found beside, in words and numbers.
     """
+    facts = {} if more is None else more
     if as_json:
-        print(json.dumps({**summary.to_dict(), "wall_seconds": round(seconds, 1), "log": _existing(log)}))
+        print(json.dumps({**summary.to_dict(), **facts, "wall_seconds": round(seconds, 1), "log": _existing(log)}))
     else:
         tell(summary_text(summary, done.seconds / seconds, _existing(log), card))
+        if facts:
+            tell("\n".join(f"{name:<8} {printable(value)}" for name, value in facts.items()))
     if summary.problems:
         say(f"Something is wrong with the output; emoboost-batch verify {summary.output} tells all of it.")
         return Exit.WRONG

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from emoboost.errors import OutputError, UsageError
 from emoboost.ledger import Ledger
 from emoboost.places import is_url
+from emoboost.plan import RELABEL
 from emoboost.storage import Folder
 from emoboost.user_path import user_path
 
@@ -21,6 +22,19 @@ def ledger_of(output: str, storage_options: Mapping[str, object] | None = None) 
     if ledger is None:
         raise OutputError(f"{output}: not an output of annotate; give the folder that annotate wrote")
     return ledger
+
+
+def refuse_relabelled(ledger: Ledger) -> None:
+    """Stop a command that computes labels from recordings on an output whose labels come from vectors.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if RELABEL in ledger.plan.options:
+        raise UsageError(
+            f"{ledger.folder.display}: was made by relabel, not from recordings; do this with the output that it was "
+            "made of, and relabel that again"
+        )
 
 
 def name_of(output: str) -> str:

@@ -12,6 +12,8 @@ from cluster.connect import refuse_unreachable
 from emoboost.audio import resolve
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.child import Child, ChildEndedError
+from emoboost.embeddings import OPTION as EMBEDDINGS_OPTION
+from emoboost.encoder_identity import encoder_identity
 from emoboost.errors import AudioErrorType, UsageError
 from emoboost.isolation import HEADER_SECONDS, durations, seconds_for
 from emoboost.ledger import Ledger, refuse_other_plan
@@ -163,6 +165,8 @@ def fitting_output(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
 def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, object]:
     """The choices that change a row: they are part of the plan's hash."""
     channel = parse_channel(options.channel)
+    # Named only where they are kept, so that outputs without them are those of releases that knew none.
+    embeddings = {EMBEDDINGS_OPTION: encoder_identity(model)} if options.embeddings else {}
     return {
         "model": model.identity,
         "classes": list(model.config.classes),
@@ -176,6 +180,7 @@ def row_options(options: "AnnotateOptions", model: ModelFolder) -> dict[str, obj
         "max_bytes": options.access.max_bytes,
         "max_channels": options.access.max_channels,
         "max_sample_rate": options.access.max_sample_rate,
+        **embeddings,
     }
 
 

@@ -20,7 +20,7 @@ from emoboost.summary import Summary
 from emoboost.task import Task
 from emoboost.verify import model_of
 from jobs.finishing import finished
-from jobs.outputs import ledger_of, moved
+from jobs.outputs import ledger_of, moved, refuse_relabelled
 from jobs.passes import Done, Job, complete
 from jobs.permissions import refuse_other_permissions
 
@@ -63,6 +63,7 @@ def retry(options: RetryOptions, log: Path) -> tuple[Summary, Done]:
         EmoboostError: the job failed; what is replaced stays.
     """
     ledger = moved(ledger_of(options.output, options.access.storage_options), options.base)
+    refuse_relabelled(ledger)
     refuse_other_permissions(ledger, options.access)
     model = model_of(ledger.plan, options.model, options.access)
     model.verify()

@@ -1,6 +1,6 @@
 """The stages of annotation as Ray Data calls them: one row is one shard, from the first stage to the last."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,14 +12,16 @@ from emoboost.attempts import Attempts
 from emoboost.audio import resolve
 from emoboost.child import Child
 from emoboost.config import ModelConfig
+from emoboost.embeddings import OPTION as EMBEDDINGS_OPTION
+from emoboost.embeddings import embeddings_table, keep_embeddings, vectors_of_rows
 from emoboost.errors import OutputError, StorageStop
 from emoboost.importing import collector_paused
 from emoboost.isolation import prepared_alone, seconds_for
 from emoboost.ledger import METADATA_PREFIX
 from emoboost.plan import utterances_of
 from emoboost.predict import EmotionModel, load_model, preparation_for
-from emoboost.prepare import Preparation
-from emoboost.schema import FORMAT_VERSION, Outcome, labels_table
+from emoboost.prepare import Preparation, Prepared
+from emoboost.schema import FORMAT_VERSION, labels_table
 from emoboost.task import Task, without
 from emoboost.utterance import Utterance
 from jobs.failures import reason_of
@@ -105,9 +107,7 @@ class LabelShards:
         if EXCUSE in rows.column_names:
             return rows
         shard, prepared, kept = from_row(rows)
-        return self.labeller.publish(
-            shard, kept, lambda: (prepared.outcomes, self.labeller.model.utterance_probabilities(prepared))
-        )
+        return self.labeller.publish(shard, kept, [prepared])
 
 
 class LabelWithCare:
@@ -129,7 +129,7 @@ class LabelWithCare:
             preparation = self.work.preparation()
             with Child(self.work.limit(todo)) as child:
                 pieces = (prepared_alone(preparation, utterance, child) for utterance in todo)
-                return self.labeller.publish(shard, kept, lambda: self.labeller.model.probabilities_of(pieces))
+                return self.labeller.publish(shard, kept, pieces)
         except (StorageStop, OutputError) as error:
             return excuse_row(shard, Excuse.STOP, str(error))
         except Exception as error:
@@ -144,16 +144,15 @@ class Labeller:
         self.work = work
         self.model = load_model(work.model, work.access, device=work.device, precision=work.precision)
         self.facts = run_facts(work, self.model)
+        self.keeps_vectors = EMBEDDINGS_OPTION in work.task.ledger.plan.options
 
-    def publish(
-        self, shard: int, kept: pa.Table | None, label: Callable[[], tuple[Sequence[Outcome], np.ndarray]]
-    ) -> pa.Table:
+    def publish(self, shard: int, kept: pa.Table | None, pieces: Iterable[Prepared]) -> pa.Table:
         """Publish a shard and count it.
 
         Args:
             shard: its number.
             kept: rows of it that are not computed again.
-            label: gives the outcomes of the others and their probabilities, (utterances, classes).
+            pieces: the others, in order; only a few segments of an iterator are in memory at a time.
 
         Returns:
             A row of counts, or an excuse.
@@ -163,7 +162,7 @@ class Labeller:
             with self.work.attempts.attempt(f"label-{shard}") as died:
                 if died >= MAX_DEATHS:
                     return excuse_row(shard, Excuse.CARE, f"{died} workers died while they labelled this shard")
-                outcomes, probabilities = label()
+                labelled = self.model.labelled(pieces, vectors=self.keeps_vectors)
         except StorageStop as error:
             return excuse_row(shard, Excuse.STOP, str(error))
         except Exception as error:
@@ -171,7 +170,12 @@ class Labeller:
         try:
             planned, carried = task.ledger.shard_table(shard), task.ledger.plan.carried.names
             computed = without(planned, kept)
+            outcomes, probabilities = labelled.outcomes, labelled.probabilities
             rows = labels_table(computed, outcomes, probabilities, self.model.classes, carried, self.facts)
+            if labelled.vectors is not None:
+                vectors = vectors_of_rows(computed["utterance_id"].to_pylist(), outcomes, labelled.vectors)
+                width = labelled.vectors.shape[1]
+                keep_embeddings(task.ledger, shard, embeddings_table(vectors, width, self.facts))
             task.publish(shard, planned, rows, kept)
         except (StorageStop, OutputError) as error:
             return excuse_row(shard, Excuse.STOP, str(error))
@@ -209,6 +213,8 @@ def run_facts(work: NetworkWork, model: EmotionModel) -> dict[str, str]:
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+    if EMBEDDINGS_OPTION in work.task.ledger.plan.options:
+        facts["encoder"] = str(work.task.ledger.plan.options[EMBEDDINGS_OPTION])
     if model.config.calibrated_on is not None:
         facts["calibrated_on"] = model.config.calibrated_on
     return {METADATA_PREFIX + name: value for name, value in facts.items()}

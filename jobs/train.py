@@ -14,6 +14,7 @@ import numpy as np
 from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from cluster.resources import slots_for
+from emoboost.adaptation import AdaptedHead
 from emoboost.card import CONFUSION_PICTURE, CardFacts, model_card
 from emoboost.checkpoint import CARD, TRAINING_AUDIO, ModelFolder, save_model
 from emoboost.config import ModelConfig
@@ -30,6 +31,7 @@ from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
 from emoboost.temporary import temporary_folder
 from emoboost.training import EpochReport, Trained, train_head
+from emoboost.trials import adapted_head
 from jobs.console import say, tell
 from jobs.exits import Exit
 from jobs.laboratory import Laboratory, Plan, prepare
@@ -92,7 +94,9 @@ def _train(options: TrainOptions, laboratory: Laboratory, output: Path, folder: 
         device = slots_for(cluster.nodes, 1).device
     truth = laboratory.corpus.class_numbers(laboratory.config.classes)
     scores = {title: scores_of(results, name, options.loso_seeds, truth) for name, title in TITLES.items()}
-    trained = _train_on_all(laboratory, laboratory.trial_work(folder, device), options.seed)
+    work = laboratory.trial_work(folder, device)
+    trained = _train_on_all(laboratory, work, options.seed)
+    adapted = adapted_head(work.experiment(), trained.learner, np.arange(len(laboratory.corpus.labels)))
     counts = {
         title: [(run.seed, _confusion(run, truth, len(laboratory.config.classes))) for run in runs]
         for title, runs in scores.items()
@@ -107,7 +111,7 @@ def _train(options: TrainOptions, laboratory: Laboratory, output: Path, folder: 
         training=provenance(facts, laboratory.corpus, hash_corpus(laboratory), options.recipe, options.seed),
     )
     try:
-        return _write(output, laboratory, config, facts, trained)
+        return _write(output, laboratory, config, facts, trained, adapted)
     except OSError as error:
         raise OutputError(
             f"{options.output}: cannot be written ({error.strerror or error}); free space or choose another --output, "
@@ -116,7 +120,12 @@ def _train(options: TrainOptions, laboratory: Laboratory, output: Path, folder: 
 
 
 def _write(
-    folder: Path, laboratory: Laboratory, config: ModelConfig, facts: CardFacts, trained: Trained
+    folder: Path,
+    laboratory: Laboratory,
+    config: ModelConfig,
+    facts: CardFacts,
+    trained: Trained,
+    adapted: AdaptedHead | None,
 ) -> ModelFolder:
     (folder / TRAINING_AUDIO).write_text(training_audio(laboratory), encoding="utf-8")
     (folder / CARD).write_text(model_card(config, facts), encoding="utf-8")
@@ -124,7 +133,7 @@ def _write(
         title = f"{config.name}: leave-one-speaker-out, seed {seed}\n{_accuracies(table)}"
         plot_confusion(table, config.classes, title, folder / CONFUSION_PICTURE)
     frozen = stored_precision(_frozen_weights(laboratory, trained))
-    return save_model(folder, config, trained.head.state_dict(), frozen)
+    return save_model(folder, config, trained.head.state_dict(), frozen, adapted)
 
 
 def training_audio(laboratory: Laboratory) -> str:

@@ -25,7 +25,7 @@ from emoboost.verify import (
 )
 from jobs.console import tell
 from jobs.exits import Exit
-from jobs.outputs import moved
+from jobs.outputs import moved, refuse_relabelled
 from jobs.permissions import refuse_missing_root, refuse_other_permissions
 from jobs.progress import checking, duration
 from jobs.stages import set_up_torch
@@ -59,6 +59,7 @@ def verify_command(
     if ledger is not None:
         # Before the long part, so that a wrong argument is refused at once.
         if recompute:
+            refuse_relabelled(ledger)
             refuse_other_permissions(ledger, access)
             ledger = moved(ledger, base)
         model = model_of(ledger.plan, model_name, access) if recompute else None

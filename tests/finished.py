@@ -48,11 +48,11 @@ def planned(manifest: Path | str, output: Path | str, model: ModelFolder, **opti
     return open_or_plan(chosen, model)
 
 
-def label(ledger: Ledger, model: ModelFolder, shards: Iterable[int]) -> None:
-    """Publish the parts of these shards."""
+def label(ledger: Ledger, model: ModelFolder, shards: Iterable[int], work: Task | None = None) -> None:
+    """Publish the parts of these shards; `work` is what is done with them, if not to label all rows."""
     defaults = AnnotateOptions(manifest="")
     numbers = np.array(list(shards))
-    task, attempts = Task(ledger), Attempts(new_id())
+    task, attempts = work or Task(ledger), Attempts(new_id())
     prepare = PrepareWork(task, model.config, defaults.max_duration, defaults.access, numbers, attempts)
     network = LabelShards(NetworkWork(task, str(model.path), "cpu", "fp32", attempts))
     for position in range(len(numbers)):

@@ -108,7 +108,7 @@ def test_an_output_with_them(tmp_path: Path, clips: list[Path], tiny_model: Mode
     assert len(sample.rows) == 2
     assert export(ledger, "csv", tmp_path / "out.csv") == 4
     assert "1152921504606846976" in (tmp_path / "out.csv").read_text(encoding="utf-8")
-    found = OldRows.read(ledger, ledger.plan.base, Access()).rows_for(ledger.shard_table(0))
+    found = OldRows.read(ledger, ledger.plan.base, Access()).rows_for(ledger.shard_table(0)).table
     assert found["view"].to_pylist() == ["ä"] * 4
 
 

@@ -134,13 +134,14 @@ class TestPieces:
         prepare = preparation_for(bundled.config)
         utterances = [Utterance(clip.stem, str(clip)) for clip in [*clips, *clips[:4]]]
         whole = prepare(utterances)
-        outcomes, probabilities = bundled.probabilities_of(map(prepare, [[each] for each in utterances]))
-        assert outcomes == whole.outcomes
-        assert np.array_equal(probabilities, bundled.utterance_probabilities(whole))
+        for vectors in (False, True):
+            labelled = bundled.labelled(map(prepare, [[each] for each in utterances]), vectors=vectors)
+            assert labelled.outcomes == whole.outcomes
+            assert np.array_equal(labelled.probabilities, bundled.utterance_probabilities(whole))
 
     def test_no_piece(self, bundled: EmotionModel) -> None:
-        outcomes, probabilities = bundled.probabilities_of([])
-        assert (outcomes, probabilities.shape) == ((), (0, len(bundled.classes)))
+        labelled = bundled.labelled([], vectors=True)
+        assert (labelled.outcomes, labelled.probabilities.shape) == ((), (0, len(bundled.classes)))
 
 
 def test_too_many_segments(bundled: EmotionModel, clips: list[Path]) -> None:

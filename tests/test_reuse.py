@@ -66,7 +66,7 @@ def reused(old: Ledger, new: Ledger, *, errors: bool = False) -> list[pa.Table]:
     """What each shard of a new output takes over."""
     refuse_unfit(new.plan.options, old.plan)
     rows = OldRows.read(old, new.plan.base, Access(), errors=errors)
-    return [rows.rows_for(new.shard_table(shard)) for shard in range(new.plan.shards)]
+    return [rows.rows_for(new.shard_table(shard)).table for shard in range(new.plan.shards)]
 
 
 def ids(tables: list[pa.Table]) -> list[str]:
@@ -129,7 +129,7 @@ class TestUnchanged:
     def test_travels_to_other_processes(self, old: Ledger) -> None:
         rows = OldRows.read(old, old.plan.base, Access())
         copy = pickle.loads(pickle.dumps(rows))
-        assert copy.rows_for(old.shard_table(0)).equals(rows.rows_for(old.shard_table(0)))
+        assert copy.rows_for(old.shard_table(0)).table.equals(rows.rows_for(old.shard_table(0)).table)
         assert len(rows.keys) == len(OK_IDS)
         assert np.all(rows.keys[1:] >= rows.keys[:-1])
 
@@ -285,8 +285,8 @@ def test_rows_that_share_a_key_are_told_apart(old: Ledger) -> None:
     shared.places[::2] = np.roll(rows.places, 1)
     confused = dataclasses.replace(rows, places=np.roll(rows.places, 1))
     for shard in range(old.plan.shards):
-        assert shared.rows_for(old.shard_table(shard)).equals(rows.rows_for(old.shard_table(shard)))
-        assert len(confused.rows_for(old.shard_table(shard))) == 0
+        assert shared.rows_for(old.shard_table(shard)).table.equals(rows.rows_for(old.shard_table(shard)).table)
+        assert len(confused.rows_for(old.shard_table(shard)).table) == 0
 
 
 class TestUnfit:

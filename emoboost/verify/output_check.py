@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from emoboost.ahead import ahead
+from emoboost.embeddings import ShardVectors
 from emoboost.errors import OutputError
 from emoboost.files_hash import FilesHash
 from emoboost.ledger import EDITED, LABELS, PLAN, Damage, Ledger, Part
@@ -16,6 +17,7 @@ from emoboost.verify.findings import Findings, reason_of
 from emoboost.verify.part_check import PartCheck
 from emoboost.verify.plan_check import PLAN_JSON, PlanCheck
 from emoboost.verify.sample import Sample
+from emoboost.verify.vector_check import VectorCheck
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class _Shard:
     planned: pa.Table | Exception
     part: Part | Exception | None
     """None is not there yet."""
+    vectors: ShardVectors | OutputError | None
 
 
 def open_output(folder: Folder, findings: Findings) -> Ledger | None:
@@ -77,6 +80,7 @@ def verify(
     present = _present(ledger, findings)
     missing = [shard for shard in range(ledger.plan.shards) if shard not in present]
     plan_check, part_check = PlanCheck(ledger, findings), PartCheck(ledger, findings)
+    vector_check = VectorCheck(ledger, findings)
     counts, parts_hash = Counts(), FilesHash()
     hashes: dict[int, str] = {}
     edited, outdated = set[int](), list[int]()
@@ -84,7 +88,8 @@ def verify(
 
     def read(shard: int) -> _Shard:
         part = _or_error(ledger.part, shard) if shard in present else None
-        return _Shard(shard, _or_error(ledger.shard_table, shard), part)
+        vectors = vector_check.read(shard, part) if isinstance(part, Part) else None
+        return _Shard(shard, _or_error(ledger.shard_table, shard), part, vectors)
 
     for done, shard in enumerate(ahead(read, range(ledger.plan.shards)), 1):
         plan_is_good = plan_check.see(shard.number, shard.planned)
@@ -102,6 +107,7 @@ def verify(
                 findings.add(ledger.part_name(shard.number), EDITED, shard.number)
             parts_hash.add(ledger.part_name(shard.number), shard.part.sha256)
             counts.add(shard.part.table)
+            vector_check.see(shard.number, shard.vectors)
             if sample is not None and findings.count == before:
                 sample.see(shard.number, shard.part.table, shard.planned)
         progress(done)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from emoboost.carried import values_of
 from emoboost.ledger import METADATA_PREFIX, Ledger
+from emoboost.plan import RELABEL
 from emoboost.schema import FORMAT_VERSION, classes_of, labels_schema
 from emoboost.verify.findings import Findings
 from emoboost.verify.row_check import problems_of
@@ -49,12 +50,12 @@ class PartCheck:
         return True
 
     def _has_the_schema(self, shard: int, schema: pa.Schema) -> bool:
-        classes = classes_of(schema.names)
+        plan, classes = self._ledger.plan, classes_of(schema.names)
         if classes != self._classes:
             ours = f"the model's are {', '.join(self._classes)}"
             self._add(shard, f"the classes are {', '.join(classes) or 'none'}, {ours}")
             return False
-        expected = _as_stored(labels_schema(classes, self._ledger.plan.carried))
+        expected = _as_stored(labels_schema(classes, plan.carried, relabelled=RELABEL in plan.options))
         if not classes or schema != expected:
             self._add(shard, _difference(schema, expected) if classes else "has no column prob_<class>")
             return False

@@ -33,6 +33,7 @@ COMMANDS = [
         ["reproduce"],
         ["train"],
         ["calibrate"],
+        ["relabel"],
         ["sample"],
         ["score"],
     ),

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from tiny_whisper import save_whisper
 from torchvision.models import alexnet
 
+from emoboost.checkpoint import find_model, load_adapted
 from emoboost.predict import load_model
 from pipeline.labels import Heard, assert_labelled_alone, content, rows_of
 from pipeline.recordings import EMODB, LIBRISPEECH
@@ -29,6 +30,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file({name: whole[name] for name in whole if name.startswith("features.")}, cwd / "alexnet.safetensors")
     rows = [f"{clip},{('Angry', 'sad')[n % 2]},s{n // 2 % 4}" for n, clip in enumerate([*EMODB, *LIBRISPEECH[:4]])]
     (cwd / "acted.csv").write_text("\n".join(["path,label,speaker", *rows, ""]))
+    (cwd / "closed.yaml").write_text("shrinkage: 0.5\n")
     return cwd
 
 
@@ -108,6 +110,14 @@ class TestTrain:
         for name in ("model.safetensors", "frozen.safetensors"):
             assert (workshop / "again/mine" / name).read_bytes() == (workshop / "mine" / name).read_bytes(), trained
         assert "Not measured" in (workshop / "again/mine/README.md").read_text()
+
+    def test_in_closed_form_it_has_a_classifier_for_known_speakers(self, workshop: Path, shell: Shell) -> None:
+        more = ["--recipe", "closed.yaml", "--loso-seeds", ""]
+        closed = shell.run(*words(*more, output="closed"), cwd=workshop)
+        assert closed.code == 0, closed.stderr
+        head = load_adapted(find_model(workshop / "closed"))
+        assert head is not None
+        assert head.means.shape == head.weights.shape == (2, load_model(workshop / "closed").config.backbone.dim)
 
 
 class TestRefused:

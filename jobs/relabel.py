@@ -1,0 +1,155 @@
+"""`emoboost-batch relabel`: a second set of labels over the same plan, from the vectors that an output keeps.
+
+open or plan -> listen (once over the vectors, if speakers or a mix of classes are to be found) -> label -> check
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emoboost.adaptation import AdaptationConfig
+from emoboost.ahead import ahead
+from emoboost.checkpoint import ModelFolder
+from emoboost.classifier import Classifier
+from emoboost.errors import OutputError, UsageError
+from emoboost.ledger import METADATA_PREFIX, Ledger
+from emoboost.priors import ESTIMATE, estimate, parse_prior, trained_on
+from emoboost.relabel import Relabelling
+from emoboost.runners import Runner, announced, new_id
+from emoboost.schema import FORMAT_VERSION
+from emoboost.summary import Summary
+from emoboost.voices import Guard, Listening, Voices
+from jobs.console import say
+from jobs.finishing import finished, put_aside
+from jobs.outputs import ledger_of
+from jobs.relabel_plan import (
+    RelabelOptions,
+    Source,
+    fitting_model,
+    named,
+    open_or_plan,
+    refuse_one_speaker,
+    speaker_column,
+)
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """What was found on the way."""
+
+    summary: Summary
+    changed: int
+    """Rows whose label is not the plain one."""
+    labelled: int
+    reasons: Mapping[str, int]
+    """Rows by what `adapt_reason` says; `adapted` those that were."""
+    prior: Mapping[str, float] | None
+    """The mix of classes that the scores were corrected for."""
+
+
+def relabel(options: RelabelOptions) -> Relabelled:
+    """Complete the second set of labels.
+
+    Raises:
+        UsageError: a bad argument, an output without vectors or of another encoder; found before any work started.
+        EmoboostError: it failed; what is published stays and the same command continues.
+    """
+    old = ledger_of(options.output, options.access.storage_options)
+    source = Source(old, speaker_column(old.plan, options.adapt))
+    model = fitting_model(old, options)
+    model.verify()
+    classifier = Classifier.of(model)
+    if options.adapt is not None and classifier.adapted is None:
+        raise UsageError(
+            f"--adapt: {model.identity} has no classifier for known speakers; train one with a recipe that has a "
+            "shrinkage, such as robust"
+        )
+    mix, remark = trained_on(model.config, str(model.path))
+    prior = None if options.prior is None else parse_prior(options.prior, model.config.classes, mix)
+    refuse_one_speaker(source, options.adapt)
+    if remark is not None and options.prior is not None:
+        say(f"note: {remark}")
+    new = open_or_plan(options, old, model, prior)
+    say(f"Output: {new.folder.display}")
+    work = Work(new, source, classifier, Guard())
+    with announced(new.folder, Runner(new_id())):
+        put_aside(new, new.damaged())
+
+        def label() -> None:
+            if missing := new.missing():
+                new.withdraw_success()
+                voices = work.listen() if options.adapt else None
+                asked = work.estimate(voices, mix) if options.prior == ESTIMATE else prior
+                work.label(missing, Relabelling(classifier, voices, mix, asked), model)
+
+        label()
+        summary = finished(new, label)
+    return counted(new, summary)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A new output, and where its labels come from."""
+
+    ledger: Ledger
+    source: Source
+    classifier: Classifier
+    guard: Guard
+
+    def estimate(self, voices: Voices | None, mix: np.ndarray) -> np.ndarray:
+        """The mix of classes in all labelled rows.
+
+        Raises:
+            OutputError: there are none.
+        """
+        unknown = Relabelling(self.classifier, voices)
+        shares = [
+            unknown.adapted(vectors, [speakers[row] for row in vectors.rows]).astype(np.float32)
+            for _, _, vectors, speakers in self.source.parts(range(self.source.ledger.plan.shards))
+        ]
+        try:
+            return estimate(np.concatenate(shares), mix)
+        except ValueError as error:
+            raise OutputError(f"{self.source.ledger.folder.display}: --prior {ESTIMATE}: {error}") from error
+
+    def listen(self) -> Voices:
+        """Hear every speaker, in the plan's order."""
+        head = self.classifier.adapted
+        assert head is not None
+        listening = Listening(self.classifier, head)
+        for _, _, vectors, speakers in self.source.parts(range(self.source.ledger.plan.shards)):
+            if len(vectors.rows):
+                listening.hear([speakers[row] for row in vectors.rows], vectors.mean_of(vectors.segments))
+        return listening.voices(self.guard, AdaptationConfig())
+
+    def label(self, shards: Sequence[int], relabelling: Relabelling, model: ModelFolder) -> None:
+        """Publish the new part of every shard."""
+        plan = self.ledger.plan
+        facts = {"format": FORMAT_VERSION, "plan": plan.hash, "model": model.identity, "device": "relabelled"}
+        facts["precision"] = str(plan.options["precision"])
+        if relabelling.prior is not None:
+            facts["prior"] = json.dumps(named(model.config.classes, relabelling.prior))
+        if model.config.calibrated_on is not None:
+            facts["calibrated_on"] = model.config.calibrated_on
+        metadata = {METADATA_PREFIX + name: value for name, value in facts.items()}
+        for shard, part, vectors, speakers in self.source.parts(shards):
+            self.ledger.commit(shard, relabelling.table(part, vectors, speakers, plan.carried, metadata))
+
+
+def counted(ledger: Ledger, summary: Summary) -> Relabelled:
+    """What the new labels are, counted from the parts."""
+    changed, labelled, reasons, prior = 0, 0, Counter[str](), None
+    columns = ["label", "plain_label", "adapted", "adapt_reason"]
+    for table in ahead(lambda shard: ledger.read_part(shard, columns), sorted(ledger.finished())):
+        for row in zip(*(table[name].to_pylist() for name in columns), strict=True):
+            label, plain, adapted, reason = row
+            if label is not None:
+                labelled += 1
+                changed += label != plain
+                reasons[reason or ("adapted" if adapted else "not asked for")] += 1
+        told = (table.schema.metadata or {}).get(f"{METADATA_PREFIX}prior".encode())
+        prior = prior if told is None else json.loads(told)
+    return Relabelled(summary, changed, labelled, dict(reasons), prior)
