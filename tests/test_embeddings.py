@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from finished import annotated, copied, label, planned
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoboost.access import Access
@@ -184,6 +184,7 @@ def nulls(table: pa.Table, name: str) -> tuple[int, pa.Field, pa.Array]:
     return at, table.schema.field(at), pa.nulls(len(table), table.schema.field(at).type)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 4), max_size=6), st.integers(0, 2**32 - 1))
 def test_what_is_written_is_read(counts: list[int], seed: int) -> None:
     """Against a plain loop, by its public columns."""

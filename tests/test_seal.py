@@ -6,7 +6,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoboost.seal import BLANK, SEAL, is_sealed, sealed
@@ -34,6 +34,7 @@ def test_the_seal_is_what_is_said_of_it() -> None:
     assert hashlib.sha256(content.replace(seal, BLANK.encode())).hexdigest().encode() == seal
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_changed_byte_is_seen(data: st.DataObject) -> None:
     content = bytearray(sealed(TABLE))

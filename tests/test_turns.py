@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from finished import annotated, copied
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import CLIP
 from turns import Actor, GatedFolder, KilledError
@@ -85,6 +85,7 @@ def made_again(table: pa.Table) -> Callable[[Ledger], object]:
 Moves = st.lists(st.tuples(st.integers(0, RETRIES + 1), st.integers(1, 12)), max_size=60)
 
 
+@settings(deadline=None)
 @given(Moves, st.sets(st.integers(0, RETRIES + 1)), st.sampled_from(["", "damaged", "gone"]))
 def test_whatever_the_order(output: Path, moves: list[tuple[int, int]], killed: set[int], begin: str) -> None:
     """The commands make so many accesses in turn; then some of them are killed where they are, and the others end."""
