@@ -69,8 +69,9 @@ class ModelFolder:
         Raises:
             ModelError: a file is missing, or was changed since training.
         """
-        for name in {TRAINED, FROZEN} | self.config.weights.keys():
-            _verified(self, name)
+        for name in (TRAINED, FROZEN, ADAPTED):
+            if name != ADAPTED or name in self.config.weights:
+                _verified(self, name)
 
     @property
     def size(self) -> int:
