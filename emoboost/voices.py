@@ -27,10 +27,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Guard:
-    """Who is adapted (docs/adaptation.md has the figures)."""
+    """Who is adapted; docs/experiments.md has the figures from which this was chosen."""
 
     least_utterances: int = 10
-    most_of_one: float = 0.8
+    most_of_one: float = 0.5
     """Share of a speaker's utterances with his most frequent unadapted label."""
 
 

@@ -1,0 +1,136 @@
+"""What adaptation to a speaker does where he speaks mostly in one emotion, and what a guard saves.
+
+Strict: for each speaker both classifiers learn from the others. Then archives of 20 of his utterances are drawn, a
+share of them neutral, and labelled plainly, adapted, and with his mean removed.
+
+    python benchmarks/one_sided.py emodb.parquet
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from emoboost.adaptation import AdaptationConfig, AdaptedHead, fit_adapted, offset_of_sum
+from emoboost.augment import Augmentation
+from emoboost.corpus import Corpus, read_corpus
+from emoboost.discriminant import fit_discriminant
+from emoboost.encoder_source import EncoderSource
+from emoboost.frozen import encode
+from emoboost.predict import preparation_for
+from emoboost.recipe import Recipe, load_recipe
+
+SHARES = (None, 0.5, 0.6, 0.7, 0.8, 0.9)
+GUARDS = (0.5, 0.6, 0.7, 0.8)
+UTTERANCES, DRAWS, TOGETHER = 20, 40, 16
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Of all copies of all utterances."""
+
+    values: np.ndarray
+    """(segments, D) float32: mean over the valid frames, standardised by the frames of the clean copies."""
+    utterance: np.ndarray
+    copy: np.ndarray
+
+
+def vectors_of(corpus: Corpus, recipe: Recipe) -> Vectors:
+    """Hear every copy with the bundled model's encoder."""
+    config, encoders = EncoderSource().load("benchmark", corpus.classes)
+    encoders.alexnet = None
+    segment = replace(config.segment, loudness=recipe.loudness)
+    prepare = preparation_for(replace(config, segment=segment, mfcc_branch=None, spectrogram_branch=None))
+    means, deviations, utterance, copy = [], [], [], []
+    for number, name in enumerate(recipe.copies):
+        change = Augmentation.parse(name)
+        for first in range(0, len(corpus.utterances), TOGETHER):
+            some = corpus.utterances[first : first + TOGETHER]
+            prepared = prepare(some, [change] * len(some))
+            heard = encode({"log_mel": prepared.inputs["log_mel"]}, prepared.valid, encoders)
+            for frames, valid in zip(heard["frames"].float().numpy(), heard["valid_frames"].tolist(), strict=True):
+                means.append(frames[:valid].mean(axis=0))
+                deviations.append(frames[:valid].std(axis=0))
+                copy.append(number)
+            utterance += [
+                first + row for row, outcome in enumerate(prepared.outcomes) for _ in range(outcome.n_segments)
+            ]
+        print(f"heard {name}", flush=True)
+    mean, is_clean = np.array(means), np.array(copy) == 0
+    spread = np.sqrt((np.array(deviations)[is_clean] ** 2).mean(axis=0) + mean[is_clean].var(axis=0))
+    return Vectors((mean - mean[is_clean].mean(axis=0)) / spread, np.array(utterance), np.array(copy))
+
+
+def drawn(truth: np.ndarray, neutral: int, share: float | None, random: np.random.Generator) -> np.ndarray:
+    """Utterances of an archive; None draws from all alike."""
+    if share is None:
+        return random.choice(len(truth), UTTERANCES, replace=False)
+    own, others = np.flatnonzero(truth == neutral), np.flatnonzero(truth != neutral)
+    count = round(UTTERANCES * share)
+    return np.concatenate(
+        [random.choice(own, count, replace=count > len(own)), random.choice(others, UTTERANCES - count, replace=False)]
+    )
+
+
+def compared(
+    vectors: np.ndarray, plain: np.ndarray, head: AdaptedHead, truth: np.ndarray
+) -> tuple[float, float, float, float]:
+    """Share of right labels of one archive: plain, adapted, mean removed; and that of the most frequent plain label."""
+    adapted = head.logits(vectors)
+    offset = offset_of_sum(vectors.sum(axis=0), plain, adapted, head, AdaptationConfig())
+    removed = vectors.mean(axis=0) - head.means.mean(axis=0)
+    labels = [plain, adapted - head.weights @ offset, adapted - head.weights @ removed]
+    right = [float((logits.argmax(axis=1) == truth).mean()) for logits in labels]
+    return right[0], right[1], right[2], float(np.bincount(plain.argmax(axis=1)).max() / len(plain))
+
+
+def archives(corpus: Corpus, recipe: Recipe) -> Iterator[tuple[float | None, tuple[float, float, float, float]]]:
+    """Every draw of every speaker."""
+    heard, random = vectors_of(corpus, recipe), np.random.default_rng(0)
+    truth, speakers = corpus.class_numbers(corpus.classes), np.array(corpus.speakers)
+    neutral, classes, shrinkage = corpus.classes.index("neutral"), len(corpus.classes), recipe.shrinkage or 0.5
+    for speaker in sorted(set(speakers)):
+        others = speakers[heard.utterance] != speaker
+        values, labels = heard.values[others], truth[heard.utterance[others]]
+        weights, biases = fit_discriminant(values, labels, classes, shrinkage)
+        names = speakers[heard.utterance[others]].tolist()
+        head = fit_adapted(values, labels, names, heard.copy[others] == 0, classes, shrinkage)
+        rows = np.flatnonzero(~others & (heard.copy == 0))
+        tested = np.unique(heard.utterance[rows])
+        own = np.array(
+            [heard.values[rows][heard.utterance[rows] == each].mean(axis=0, dtype=np.float64) for each in tested]
+        )
+        plain = own @ weights.T + biases
+        for share in SHARES:
+            for _ in range(DRAWS):
+                some = drawn(truth[tested], neutral, share, random)
+                yield share, compared(own[some], plain[some], head, truth[tested][some])
+
+
+def table(found: Sequence[tuple[float | None, tuple[float, float, float, float]]]) -> Iterator[str]:
+    """Markdown."""
+    guards = " | ".join(f"guard {guard:.0%}" for guard in GUARDS)
+    yield f"| neutral | plain | adapted | mean removed | {guards} |"
+    yield "|---" * (4 + len(GUARDS)) + "|"
+    for share in SHARES:
+        rows = np.array([row for each, row in found if each == share])
+        cells = [f"{100 * value:.1f}" for value in rows[:, :3].mean(axis=0)]
+        for guard in GUARDS:
+            refused = rows[:, 3] > guard
+            right = np.where(refused, rows[:, 0], rows[:, 1]).mean()
+            cells.append(f"{100 * right:.1f} ({refused.mean():.0%} refused)")
+        yield f"| {'as drawn' if share is None else f'{share:.0%}'} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
+    parser.add_argument("--recipe", default="robust", help="whose copies, loudness and shrinkage are taken")
+    given = parser.parse_args()
+    print(*table(list(archives(read_corpus(given.manifest), load_recipe(given.recipe)))), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
