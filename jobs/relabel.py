@@ -35,6 +35,9 @@ from jobs.relabel_plan import (
     speaker_column,
 )
 
+FEW = 200
+"""Rows from which no mix of classes can be told well."""
+
 
 @dataclass(frozen=True)
 class Relabelled:
@@ -110,6 +113,8 @@ class Work:
             unknown.adapted(vectors, [speakers[row] for row in vectors.rows]).astype(np.float32)
             for _, _, vectors, speakers in self.source.parts(range(self.source.ledger.plan.shards))
         ]
+        if (rows := sum(map(len, shares))) < FEW:
+            say(f"note: a mix of classes estimated from {rows:,} rows says little; give one in a file if you know it")
         try:
             return estimate(np.concatenate(shares), mix)
         except ValueError as error:

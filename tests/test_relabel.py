@@ -168,8 +168,9 @@ def test_corrected_for_a_mix(output: Ledger, model: ModelFolder, tmp_path: Path)
     assert found.prior == pytest.approx(dict(zip(model.config.classes, factor, strict=True)))
 
 
-def test_an_estimated_mix(output: Ledger, model: ModelFolder) -> None:
+def test_an_estimated_mix(output: Ledger, model: ModelFolder, capsys: pytest.CaptureFixture[str]) -> None:
     found, ledger = run(output, model, prior="estimate")
+    assert "note: a mix of classes estimated from 59 rows says little" in capsys.readouterr().err
     assert found.prior is not None
     mix = np.array([found.prior[name] for name in model.config.classes])
     plain = np.array(list(expected(output, model, adapt=False, factor=None).values()))
