@@ -182,8 +182,8 @@ class Ledger:
     def change(self, shard: int, change: Callable[[pa.Table], pa.Table]) -> None:
         """Put another part in the place of a shard's, in one atomic step; both are kept in `_history/`.
 
-        The success marker is withdrawn before. Who checks the output meanwhile may write it for the old part; that it
-        is of an old one is seen from `_history/`, and the next check writes another.
+        The success marker is withdrawn before. Who checks the output meanwhile may write it for the old part; then
+        its hash is another than that of the parts, and the next check writes it anew.
 
         Args:
             shard: its number.
@@ -256,10 +256,13 @@ class Ledger:
             OutputError: it cannot be moved.
         """
         name = self.part_name(shard)
-        if damage.sha256 is None and self.hash_of(shard) is None and self.has_entry(shard):
-            raise OutputError(f"{self.folder.display}: {name} {damage.what}; remove it, and annotate makes it again")
-        if self.hash_of(shard) != damage.sha256:
+        found = self.hash_of(shard)
+        if found != damage.sha256:
             return False
+        if found is None:
+            if not self.has_entry(shard):
+                return False
+            raise OutputError(f"{self.folder.display}: {name} {damage.what}; remove it, and annotate makes it again")
         with _readable(self.folder, name, "remove it"), contextlib.suppress(FileNotFoundError):
             self.history.keep(name, self.folder.read(name))
             self.folder.remove(name)

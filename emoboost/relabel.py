@@ -37,14 +37,14 @@ class Relabelling:
             return np.zeros((0, len(classifier.config.classes)))
         return vectors.mean_of(classifier.probabilities(classifier.logits(vectors.segments)))
 
-    def adapted(self, vectors: ShardVectors, speakers: Sequence[str | None]) -> np.ndarray:
+    def adapted(self, plain: np.ndarray, vectors: ShardVectors, speakers: Sequence[str | None]) -> np.ndarray:
         """The same, adapted where the voices say so.
 
         Args:
+            plain: (n, classes) as `plain` gives them.
             vectors: n rows of a shard.
             speakers: (n,) who speaks.
         """
-        plain = self.plain(vectors)
         if self.voices is None or not len(vectors.rows):
             return plain
         head = self.classifier.adapted
@@ -57,9 +57,8 @@ class Relabelling:
         shares: np.ndarray = np.where(np.array(is_adapted, bool)[:, None], found, plain)
         return shares
 
-    def scores(self, vectors: ShardVectors, speakers: Sequence[str | None]) -> np.ndarray:
-        """The same, corrected for the prior."""
-        shares = self.adapted(vectors, speakers)
+    def in_prior(self, shares: np.ndarray) -> np.ndarray:
+        """(n, classes) -> (n, classes), corrected for the prior."""
         if self.prior is None or self.trained_on is None:
             return shares
         return corrected(shares, self.trained_on, self.prior)
@@ -83,8 +82,10 @@ class Relabelling:
         """
         classes = self.classifier.config.classes
         heard = [speakers[row] for row in vectors.rows]
+        plain = self.plain(vectors)
         # As they are stored, so that the confidence is one of them.
-        new, old = (found.astype(np.float32) for found in (self.scores(vectors, heard), self.plain(vectors)))
+        old = plain.astype(np.float32)
+        new = self.in_prior(self.adapted(plain, vectors, heard)).astype(np.float32)
         best = new.argmax(axis=1)
         reasons = [None if self.voices is None else self.voices.reason(name) for name in heard]
         named, rows = np.array(classes, object), len(part)

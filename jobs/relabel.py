@@ -44,6 +44,8 @@ class Relabelled:
     """What was found on the way."""
 
     summary: Summary
+    model: ModelFolder
+    """Whose classifier was applied."""
     changed: int
     """Rows whose label is not the plain one."""
     labelled: int
@@ -90,7 +92,7 @@ def relabel(options: RelabelOptions) -> Relabelled:
 
         label()
         summary = finished(new, label)
-    return counted(new, summary)
+    return counted(new, summary, model)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Work:
         """
         unknown = Relabelling(self.classifier, voices)
         shares = [
-            unknown.adapted(vectors, [speakers[row] for row in vectors.rows]).astype(np.float32)
+            unknown.adapted(unknown.plain(vectors), vectors, [speakers[row] for row in vectors.rows]).astype(np.float32)
             for _, _, vectors, speakers in self.source.parts(range(self.source.ledger.plan.shards))
         ]
         if (rows := sum(map(len, shares))) < FEW:
@@ -144,7 +146,7 @@ class Work:
             self.ledger.commit(shard, relabelling.table(part, vectors, speakers, plan.carried, metadata))
 
 
-def counted(ledger: Ledger, summary: Summary) -> Relabelled:
+def counted(ledger: Ledger, summary: Summary, model: ModelFolder) -> Relabelled:
     """What the new labels are, counted from the parts."""
     changed, labelled, reasons, prior = 0, 0, Counter[str](), None
     columns = ["label", "plain_label", "adapted", "adapt_reason"]
@@ -157,4 +159,4 @@ def counted(ledger: Ledger, summary: Summary) -> Relabelled:
                 reasons[reason or ("adapted" if adapted else "not asked for")] += 1
         told = (table.schema.metadata or {}).get(f"{METADATA_PREFIX}prior".encode())
         prior = prior if told is None else json.loads(told)
-    return Relabelled(summary, changed, labelled, dict(reasons), prior)
+    return Relabelled(summary, model, changed, labelled, dict(reasons), prior)

@@ -9,7 +9,7 @@ from jobs.exits import Exit
 from jobs.outputs import ledger_of
 from jobs.passes import Done
 from jobs.relabel import Relabelled, relabel
-from jobs.relabel_plan import RelabelOptions, fitting_model
+from jobs.relabel_plan import RelabelOptions
 
 
 def relabel_command(options: RelabelOptions, *, as_json: bool) -> Exit:
@@ -32,7 +32,7 @@ def relabel_command(options: RelabelOptions, *, as_json: bool) -> Exit:
     log = log_file("relabel", old.folder)
     with explained(options.output, log):
         found = relabel(options)
-    card = fitting_model(old, options).config.training.get("summary", "provenance unknown")
+    card = found.model.config.training.get("summary", "provenance unknown")
     done = Done()
     done.left = found.summary.missing_shards
     return concluded(

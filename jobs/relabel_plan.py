@@ -1,7 +1,7 @@
 """What `relabel` works on: an output that keeps vectors, and the plan of the labels that are made of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -51,11 +51,10 @@ class Source:
     """Of the plan's tables, that tells speakers apart."""
 
     def speakers(self, shard: int) -> list[str | None]:
-        """Who speaks in each row of a shard; None is not known."""
-        table = self.ledger.shard_table(shard)
-        if self.column is None:
-            return [None] * len(table)
-        names = pc.utf8_trim_whitespace(pc.cast(table[self.column], pa.string())).to_pylist()
+        """Who speaks in each row of a shard; None is not known: an empty cell, or a number that is none."""
+        values = self.ledger.shard_table(shard)[str(self.column)]
+        known = pc.if_else(pc.is_null(values, nan_is_null=True), None, values)
+        names = pc.utf8_trim_whitespace(pc.cast(known, pa.string())).to_pylist()
         return [name or None for name in names]
 
     def part(self, shard: int, embeddings: Embeddings) -> tuple[pa.Table, ShardVectors, list[str | None]]:
@@ -67,7 +66,8 @@ class Source:
         part = self.ledger.part(shard)
         if part.is_edited:
             raise OutputError(f"{self.ledger.folder.display}: {self.ledger.part_name(shard)} {EDITED}")
-        return part.table, embeddings.vectors(shard, part.table), self.speakers(shard)
+        speakers: list[str | None] = [None] * len(part.table) if self.column is None else self.speakers(shard)
+        return part.table, embeddings.vectors(shard, part.table), speakers
 
     def parts(self, shards: Sequence[int]) -> Iterator[tuple[int, pa.Table, ShardVectors, list[str | None]]]:
         """The same of several, read ahead."""
@@ -98,7 +98,7 @@ def open_or_plan(options: RelabelOptions, old: Ledger, model: ModelFolder, prior
     }
     kept = {name: value for name, value in old.plan.options.items() if name != EMBEDDINGS_OPTION}
     chosen = {**kept, "model": model.identity, "classes": list(classes), RELABEL: how}
-    plan = Plan(**{**vars(old.plan), "options": chosen})
+    plan = replace(old.plan, options=chosen)
     place = f"{options.output.rstrip('/')}-relabelled" if options.destination is None else options.destination
     folder = Folder.at(place, options.access.storage_options, options.access.retry_seconds)
     found = Ledger.open(folder)
@@ -164,6 +164,8 @@ def speaker_column(plan: Plan, asked: str | None) -> str | None:
         near = get_close_matches(asked, names, n=1)
         known = f"perhaps {near[0]!r}" if near else f"there are {', '.join(names)}"
         raise UsageError(f"--adapt {shown(asked)}: the manifest has no such column; {known}")
+    if column != "uri" and pa.types.is_nested(kind := plan.carried.field(column).type):
+        raise UsageError(f"--adapt {shown(asked)}: holds {kind}, no names; give the column that tells speakers apart")
     return column
 
 

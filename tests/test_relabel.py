@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from finished import annotated, copied, label, planned
@@ -297,6 +298,19 @@ class TestRefused:
             relabel_command(RelabelOptions(output=output.folder.url), as_json=False)
         with pytest.raises(UsageError, match="--adapt is empty"):
             relabel_command(RelabelOptions(output=output.folder.url, adapt=""), as_json=False)
+
+
+def test_speakers_that_are_numbers_and_none(model: ModelFolder, clips: list[Path], tmp_path: Path) -> None:
+    """NaN is nobody's name, and a list is no name."""
+    count = 12
+    columns = {"who": [1.0, float("nan"), None, 2.0] * 3, "both": [["a"], ["b"]] * 6}
+    manifest = pa.table({"path": [str(clip) for clip in clips[:count]], **columns})
+    pq.write_table(manifest, tmp_path / "m.parquet")
+    output = annotated(tmp_path / "m.parquet", tmp_path / "out", model, embeddings=True)
+    found, _ = run(output, model, adapt="who")
+    assert found.reasons == {"no_speaker": 6, "too_few": 6}
+    with pytest.raises(UsageError, match=r"--adapt 'both': holds list<.*>, no names; give the column"):
+        run(output, model, adapt="both")
 
 
 class TestCommand:
