@@ -144,6 +144,11 @@ class BackboneConfig:
         """Channels per frame after concatenation."""
         return self.width * len(self.layers)
 
+    @property
+    def depth(self) -> int:
+        """How many Transformer layers are run: one at least, because transformers shows no state without any."""
+        return max(1, *self.layers)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MfccBranchConfig:

@@ -88,7 +88,7 @@ def _backbone_rules(backbone: "BackboneConfig", samples: int) -> Iterator[Rule]:
     width, layers, full = backbone.width, backbone.layers, backbone.full_layers
     yield "backbone: heads", backbone.heads, width % backbone.heads == 0, f"a divisor of the width, {width}"
     are_layers = len(layers) > 0 and max(layers) <= full
-    yield "backbone: layers", list(layers), are_layers, f"at least one, each from 1 to full_layers, {full}"
+    yield "backbone: layers", list(layers), are_layers, f"at least one, each from 0 to full_layers, {full}"
     if backbone.waveform is not None:
         yield from _waveform_rules(backbone, backbone.waveform, samples)
         return

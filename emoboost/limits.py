@@ -46,7 +46,7 @@ SIZES: Mapping[str, int] = {
     "schema_version": 1_000,
 }
 """Field of a config, in whichever part of it -> the largest value."""
-MAY_BE_ZERO = ("min_tail_samples",)
+MAY_BE_ZERO = ("min_tail_samples", "layers")
 
 SEGMENT_SAMPLES = 48_000
 """Of a segment, where no model says another number."""
@@ -153,7 +153,7 @@ def _projection(positions: int, dim: int, out: int) -> int:
 
 def _encoder_parameters(config: "BackboneConfig") -> int:
     width, waveform = config.width, config.waveform
-    layers = max(config.layers, default=config.full_layers)
+    layers = config.depth if config.layers else config.full_layers
     transformer = layers * (4 * width * (width + 1) + (2 * config.ffn + 10) * (width + 1))
     if waveform is None:
         return transformer + 3 * width * (config.log_mel.n_mels + width) + (config.frames + 4) * width

@@ -39,7 +39,7 @@ configs = st.builds(
         BackboneConfig,
         source=texts,
         revision=st.none() | texts,
-        layers=st.lists(st.integers(1, 6), min_size=1, max_size=4).map(tuple),
+        layers=st.lists(st.integers(0, 6), min_size=1, max_size=4).map(tuple),
         width=st.integers(1, 512).map(lambda eighth: 8 * eighth),
     ),
     mfcc_branch=st.none() | st.builds(MfccBranchConfig, frame_pool=divisors, lstm_dropout=shares),

@@ -76,7 +76,7 @@ def test_a_number_that_was_changed_is_refused_or_works(family: ModelFolder, tmp_
     ("path", "value", "message"),
     [
         (("backbone", "heads"), 7, "backbone: heads: 7 must be a divisor of the width, 32"),
-        (("backbone", "layers"), [], r"backbone: layers: \[\] must be at least one, each from 1 to full_layers, 3"),
+        (("backbone", "layers"), [], r"backbone: layers: \[\] must be at least one, each from 0 to full_layers, 3"),
         (("backbone", "layers"), [4], r"backbone: layers: \[4\] must be at least one"),
         (("mfcc_branch", "lstm_dropout"), 5, "mfcc_branch: lstm_dropout: 5.0 must be from 0 to 1"),
         (("enhancement", "guidance_dropout"), -0.1, "enhancement: guidance_dropout: -0.1 must be from 0 to 1"),

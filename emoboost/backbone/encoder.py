@@ -106,8 +106,8 @@ def load_encoder(source: str | Path, layers: Sequence[int] | None = None, *, rev
         source: a folder in transformers' layout, or a hub id such as "facebook/wav2vec2-base-960h", which is
             downloaded into the hub's cache. Weights are read from safetensors only, and no code comes with them.
             The config remembers the hub id and its commit, or the folder's name.
-        layers: numbers of hidden states, from 1 to the encoder's last layer; several are concatenated. None takes the
-            usual ones.
+        layers: numbers of hidden states, from 0 (what the first layer sees) to the encoder's last layer; several are
+            concatenated. None takes the usual ones.
         revision: branch, tag or commit of the hub id.
 
     Raises:
@@ -127,8 +127,8 @@ def load_encoder(source: str | Path, layers: Sequence[int] | None = None, *, rev
     if layers is None:
         layers = usual_layers(config.family, last)
         config = dataclasses.replace(config, layers=layers)
-    if not layers or not all(1 <= layer <= last for layer in layers):
-        raise ModelError(f"{source}: layers {list(layers)} asked for; this encoder has layers 1 to {last}")
+    if not layers or not all(0 <= layer <= last for layer in layers):
+        raise ModelError(f"{source}: layers {list(layers)} asked for; this encoder has layers 0 to {last}")
     refuse_oversized_encoder(config, str(folder.path / CONFIG))
     try:
         backbone = build_backbone(config)

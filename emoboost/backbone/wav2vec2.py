@@ -117,7 +117,7 @@ def build(config: BackboneConfig) -> nn.Module:
     encoder: nn.Module = model(
         kind(
             hidden_size=config.width,
-            num_hidden_layers=max(config.layers),
+            num_hidden_layers=config.depth,
             num_attention_heads=config.heads,
             intermediate_size=config.ffn,
             # Masking is for training; without it the model has no vector for masked frames.

@@ -59,7 +59,7 @@ def whisper_config(config: BackboneConfig) -> "WhisperConfig":
 
     return WhisperConfig(
         d_model=config.width,
-        encoder_layers=max(config.layers),
+        encoder_layers=config.depth,
         encoder_attention_heads=config.heads,
         encoder_ffn_dim=config.ffn,
         num_mel_bins=config.log_mel.n_mels,
