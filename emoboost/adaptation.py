@@ -73,7 +73,7 @@ def fit_adapted(
     names, speaker = np.unique(np.array(speakers), return_inverse=True)
     offsets, means = _offsets(vectors[is_clean], labels[is_clean], speaker[is_clean], len(names), classes)
     without = vectors - offsets[speaker]
-    weights, biases = fit_discriminant(without, labels, classes, shrinkage)
+    weights, biases = fit_discriminant(without, labels, classes, shrinkage, speakers)
     return AdaptedHead(weights, biases, means)
 
 

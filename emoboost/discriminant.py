@@ -5,6 +5,8 @@ descent (docs/experiments.md): directions in which one class scatters, be it ove
 recording, count less.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
@@ -13,19 +15,22 @@ UNSEEN = -1e4
 
 
 def fit_discriminant(
-    vectors: np.ndarray, labels: np.ndarray, classes: int, shrinkage: float
+    vectors: np.ndarray, labels: np.ndarray, classes: int, shrinkage: float, speakers: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights and biases of the discriminant functions, every class as likely as any other.
 
     The covariance is the mean of the classes' own, shrunk toward a multiple of the identity that has the same trace
     (Ledoit and Wolf 2004). scikit-learn's `LinearDiscriminantAnalysis(solver="lsqr", shrinkage=..., priors=uniform)`
-    gives the same functions up to the logarithm of the prior.
+    gives the same functions up to the logarithm of the prior, when every speaker has as many rows of a class as any
+    other.
 
     Args:
         vectors: (n, D) float.
         labels: (n,) class numbers.
         classes: how many there are.
         shrinkage: in (0, 1]; 1 takes the channels as independent and equally strong.
+        speakers: (n,) who speaks. A class then stands where its speakers do on average, each counted alike however much
+            he says of it; empty counts the rows alike.
 
     Returns:
         (classes, D) and (classes,) float32: a row's logits are `vectors @ weights.T + biases`.
@@ -33,13 +38,15 @@ def fit_discriminant(
     Raises:
         ValueError: the vectors do not scatter at all.
     """
-    seen = np.unique(labels)
+    seen, speaker = np.unique(labels), np.array(speakers or [""] * len(labels))
     means = np.zeros((classes, vectors.shape[1]))
     covariance = np.zeros((vectors.shape[1], vectors.shape[1]))
     for label in seen:
-        rows = vectors[labels == label].astype(np.float64)
-        means[label] = rows.mean(axis=0)
-        rows -= means[label]
+        of_class = labels == label
+        rows = vectors[of_class].astype(np.float64)
+        present, number = np.unique(speaker[of_class], return_inverse=True)
+        means[label] = np.mean([rows[number == who].mean(axis=0) for who in range(len(present))], axis=0)
+        rows -= rows.mean(axis=0)
         covariance += rows.T @ rows / (len(rows) * len(seen))
     scale = np.trace(covariance) / len(covariance)
     if not scale > 0:

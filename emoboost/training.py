@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -104,6 +104,7 @@ def train_head(
     state: Path | None = None,
     device: str = "cpu",
     encoders: FrozenEncoders | None = None,
+    speakers: Sequence[str] = (),
 ) -> Trained:
     """Train one head; the same arguments on the same CPU give the same weights, interrupted or not.
 
@@ -119,6 +120,8 @@ def train_head(
         state: file that holds everything after each epoch; if it exists, training goes on from there.
         device: where to compute; on a GPU in mixed precision, when the recipe says so.
         encoders: where tuning starts; needed only by a recipe that tunes them.
+        speakers: (segments,) who speaks in each row of `features`, for a recipe with a shrinkage
+            (`discriminant.fit_discriminant`); empty when that is not known.
 
     Raises:
         FloatingPointError: the loss became NaN or infinite.
@@ -144,17 +147,23 @@ def train_head(
     if run.best is not None:
         learner.load_state_dict(run.best)
     if recipe.shrinkage is not None:
-        _refit_classifier(learner, features, labels, rows, recipe.shrinkage)
+        _refit_classifier(learner, features, labels, rows, recipe.shrinkage, speakers)
     return Trained(learner.eval(), tuple(run.history))
 
 
 def _refit_classifier(
-    learner: Learner, features: FrozenFeatures, labels: np.ndarray, rows: np.ndarray, shrinkage: float
+    learner: Learner,
+    features: FrozenFeatures,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    shrinkage: float,
+    speakers: Sequence[str],
 ) -> None:
     """Replace the classifier by the discriminant functions of what the network makes of the training rows."""
     classify = learner.head.classify
     vectors = segment_outputs(learner.eval(), features, rows).vector.numpy()
-    weights, biases = fit_discriminant(vectors, labels[rows], classify.out_features, shrinkage)
+    who = [speakers[row] for row in rows] if speakers else ()
+    weights, biases = fit_discriminant(vectors, labels[rows], classify.out_features, shrinkage, who)
     with torch.no_grad():
         classify.weight.copy_(torch.from_numpy(weights))
         classify.bias.copy_(torch.from_numpy(biases))

@@ -63,7 +63,12 @@ class Experiment:
     adapt: Sequence[Enrolment] = ()
     """Ways to adapt to the tested speakers that are tried, too; the recipe then has a shrinkage."""
     speakers: Sequence[str] = ()
-    """(utterances,) who speaks, where `adapt` needs it."""
+    """(utterances,) who speaks; empty when that is not known. `adapt` needs it."""
+
+    @property
+    def speaking(self) -> list[str]:
+        """Who speaks in each row of the features; empty when that is not known."""
+        return [self.speakers[utterance] for utterance in self.features.utterance] if self.speakers else []
 
     def fold_of(self, trial: Trial) -> Fold:
         """The rows of a trial."""
@@ -200,6 +205,7 @@ def run_trial(
         state=state,
         device=device,
         encoders=experiment.encoders,
+        speakers=experiment.speaking,
     )
     output = segment_outputs(trained.learner, features, tested)
     is_inner = trial.inner is not None

@@ -159,6 +159,7 @@ def _train_on_all(laboratory: Laboratory, work: TrialWork, seed: int) -> Trained
             _show_epoch,
             device=work.device,
             encoders=experiment.encoders,
+            speakers=experiment.speaking,
         )
     except FloatingPointError as error:
         raise EmoboostError(str(error)) from error

@@ -35,6 +35,23 @@ def test_equals_scikit_learn(shrinkage: float, rows: int, channels: int, classes
     np.testing.assert_array_equal(found.argmax(axis=1), reference.predict(vectors))
 
 
+def test_a_class_stands_where_its_speakers_do_on_average() -> None:
+    """One speaker who says ten times as much moves it no more than the others do."""
+    vectors, labels = clouds(60, 5, 3, seed=1)
+    speakers = [f"s{number}" for number in np.random.default_rng(0).choice(4, 60, p=[0.7, 0.1, 0.1, 0.1])]
+    means = np.zeros((3, 5))
+    covariance = np.zeros((5, 5))
+    for label in range(3):
+        own = [row for row in range(60) if labels[row] == label]
+        of_speakers = {who: [vectors[row] for row in own if speakers[row] == who] for who in set(speakers)}
+        means[label] = np.mean([np.mean(rows, axis=0) for rows in of_speakers.values() if rows], axis=0)
+        covariance += np.cov(vectors[own].T, bias=True) / 3
+    covariance = 0.6 * covariance + 0.4 * np.trace(covariance) / 5 * np.eye(5)
+    weights, biases = fit_discriminant(vectors, labels, 3, 0.4, speakers)
+    np.testing.assert_allclose(weights, means @ np.linalg.inv(covariance), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(biases, -0.5 * (weights * means).sum(axis=1), rtol=1e-3)
+
+
 def test_a_class_that_is_not_there_is_never_chosen() -> None:
     vectors, labels = clouds(50, 8, 3, seed=0)
     weights, biases = fit_discriminant(vectors, labels, 4, 0.5)
