@@ -9,9 +9,11 @@ import numpy as np
 
 from emoboost.config import ModelConfig
 from emoboost.metrics import unweighted_accuracy, weighted_accuracy
-from emoboost.recipe import Recipe
+from emoboost.recipe import load_recipe
 
 CONFUSION_PICTURE = "confusion.png"
+CHOSEN_ON_EMODB = ("r", "robust")
+"""Recipes that were."""
 CALIBRATION = "## Calibration on own speech"
 """Heading of the last section of a calibrated model's card."""
 
@@ -103,8 +105,8 @@ def _what(config: ModelConfig, facts: CardFacts) -> str:
     if not facts.results:
         fitted = "not fitted: there were no leave-one-speaker-out runs to fit it on"
     return f"""\
-MS-EmoBoost (Song et al., Scientific Reports 15:21607, 2025) on {config.backbone.source}, hidden states {layers}
-(weights embedded, frozen), with AlexNet (ImageNet weights, frozen) over the log spectrogram and a Bi-LSTM over MFCCs.
+{_kind(config)} on {config.backbone.source}, hidden states {layers}
+(weights embedded, frozen){_guidance(config)}.
 Input: 16 kHz mono, 3-second segments, zero-padded; an utterance's probabilities are the mean of its segments'.
 
 | | |
@@ -114,6 +116,21 @@ Input: 16 kHz mono, 3-second segments, zero-padded; an utterance's probabilities
 | recipe | {config.training["recipe"]["name"]}, {config.training["recipe"]["epochs"]} epochs, \
 seed {config.training["seed"]} (the seed was not chosen by its result) |
 | temperature | {config.temperature:.3f}, {fitted} |"""
+
+
+def _kind(config: ModelConfig) -> str:
+    paper = "MS-EmoBoost (Song et al., Scientific Reports 15:21607, 2025)"
+    is_guided = config.mfcc_branch is not None or config.spectrogram_branch is not None
+    return paper if is_guided else f"The encoder alone, without the guidance of {paper},"
+
+
+def _guidance(config: ModelConfig) -> str:
+    parts = []
+    if config.spectrogram_branch is not None:
+        parts.append("AlexNet (ImageNet weights, frozen) over the log spectrogram")
+    if config.mfcc_branch is not None:
+        parts.append("a Bi-LSTM over MFCCs")
+    return f", with {' and '.join(parts)}" if parts else ", the mean over its frames"
 
 
 def _results(config: ModelConfig, facts: CardFacts) -> str:
@@ -153,9 +170,10 @@ def _epochs(recipe: Mapping[str, Any]) -> str:
 
 def _choice(recipe: Mapping[str, Any]) -> str:
     """What was in view when the recipe was chosen, which we know of our own only."""
-    built_in = asdict(Recipe())
     # As JSON, because a recipe that comes from a config.json has lists; one of an older version may lack a number.
-    if json.dumps(built_in | dict(recipe), sort_keys=True) != json.dumps(built_in, sort_keys=True):
+    built_in = [asdict(load_recipe(name)) for name in CHOSEN_ON_EMODB]
+    same = [json.dumps(ours | dict(recipe), sort_keys=True) == json.dumps(ours, sort_keys=True) for ours in built_in]
+    if not any(same):
         return ""
     return (
         " The recipe itself\nwas chosen with leave-one-speaker-out results on EMO-DB in view, so figures on that "
@@ -218,7 +236,11 @@ def _licences(config: ModelConfig, facts: CardFacts) -> str:
 ## Licences
 
 Trained weights: Apache-2.0. {encoder}. AlexNet weights: BSD-3-Clause,
-torchvision. Training data: {facts.licence}"""
+torchvision{_unused(config)}. Training data: {facts.licence}"""
+
+
+def _unused(config: ModelConfig) -> str:
+    return " (not used by this model)" if config.spectrogram_branch is None else ""
 
 
 def _percent(runs: Sequence[tuple[int, np.ndarray]], metric: "object") -> str:

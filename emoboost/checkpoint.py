@@ -78,6 +78,20 @@ class ModelFolder:
         """Bytes of all files in the folder."""
         return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
 
+    def weight_file(self, name: str) -> Path:
+        """Where a weight file lies: in the folder, or in that of another bundled model that has the same one.
+
+        So the package holds frozen encoders once, however many heads come with them.
+        """
+        own = self.path / name
+        if self.path.parent != BUNDLED or own.exists():
+            return own
+        for other in bundled_models():
+            file = BUNDLED / other / name
+            if file.exists() and _folder_at(file.parent).config.weights.get(name) == self.config.weights.get(name):
+                return file
+        return own
+
     @property
     def training_audio(self) -> dict[str, str]:
         """Hash (`augment.audio_hash`) -> id of each utterance it was trained on; empty when the folder does not say."""
@@ -143,7 +157,11 @@ def load_network(folder: ModelFolder) -> "MsEmoBoost":
     """
     from emoboost.model import MsEmoBoost
 
-    tensors = _read_weights(folder, FROZEN, "frozen.") | _read_weights(folder, TRAINED, "head.")
+    frozen = _read_weights(folder, FROZEN, "frozen.")
+    if folder.config.spectrogram_branch is None:
+        # Models with and without guidance share one file of frozen encoders.
+        frozen = {name: tensor for name, tensor in frozen.items() if not name.startswith("frozen.alexnet.")}
+    tensors = frozen | _read_weights(folder, TRAINED, "head.")
     expected = _shapes(folder)
     _check_keys(folder, set(expected), set(tensors))
     for name, tensor in tensors.items():
@@ -258,7 +276,7 @@ def _read_weights(folder: ModelFolder, name: str, prefix: str) -> dict[str, "tor
 def _verified(folder: ModelFolder, name: str) -> bytes:
     """The content of a weight file that has the hash of the config."""
     try:
-        content = read_whole(folder.path / name, weight_bytes(folder.config))
+        content = read_whole(folder.weight_file(name), weight_bytes(folder.config))
     except OSError as error:
         raise ModelError(f"{folder.path / name}: cannot be read ({error.strerror}); copy the model again") from error
     found = hashlib.sha256(content).hexdigest()

@@ -2,6 +2,8 @@
 
 DEFAULT_MODEL = "whisper-base-emodb"
 """A bundled model."""
+DEFAULT_RECIPE = "robust"
+"""Of training; `emoboost.recipe.load_recipe` reads it."""
 MAX_SECONDS = 3_600.0
 """A longer utterance becomes an error row `too_long`."""
 STOP_AT = 0.5

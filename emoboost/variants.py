@@ -31,11 +31,13 @@ def keep(*, mfcc: bool, spectrogram: bool, attention: bool = True) -> Callable[[
     return change
 
 
+WHOLE, ALONE = "both", "encoder"
+"""The whole model, and what guidance is compared with."""
 VARIANTS: Mapping[str, Variant] = {
-    "both": Variant("both", keep(mfcc=True, spectrogram=True)),
+    WHOLE: Variant("both", keep(mfcc=True, spectrogram=True)),
     "spectrogram": Variant("spectrogram", keep(mfcc=False, spectrogram=True)),
     "mfcc": Variant("mfcc", keep(mfcc=True, spectrogram=False)),
-    "encoder": Variant("encoder alone", keep(mfcc=False, spectrogram=False)),
+    ALONE: Variant("encoder alone", keep(mfcc=False, spectrogram=False)),
     "no-attention": Variant("both, no attention", keep(mfcc=True, spectrogram=True, attention=False)),
 }
 """Name on the command line -> variant; the first is the whole model."""
@@ -53,6 +55,17 @@ def chosen_variants(text: str) -> list[str]:
     if not names or len(set(names)) < len(names):
         raise UsageError(f"--variants {text}: name each variant once: {', '.join(VARIANTS)}, or all")
     return names
+
+
+def chosen_variant(name: str) -> str:
+    """`train --variant`: the name, if there is such a variant.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in VARIANTS:
+        raise UsageError(f"--variant {name}: no such variant; there is {', '.join(VARIANTS)}")
+    return name
 
 
 def configs_of(names: Sequence[str], config: ModelConfig) -> dict[str, ModelConfig]:

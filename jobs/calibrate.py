@@ -255,8 +255,8 @@ def write_model(place: Path, folder: ModelFolder, config: ModelConfig) -> ModelF
         ModelError: a weight file changed meanwhile.
     """
     for name in COPIED:
-        if (folder.path / name).is_file():
-            shutil.copyfile(folder.path / name, place / name)
+        if folder.weight_file(name).is_file():
+            shutil.copyfile(folder.weight_file(name), place / name)
     (place / CARD).write_text(calibrated_card(folder.card, config), encoding="utf-8")
     (place / CONFIG).write_text(config.to_json(), encoding="utf-8")
     written = find_model(place)

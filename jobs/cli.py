@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from emoboost.access import Access
-from emoboost.defaults import DEFAULT_MODEL, MAX_SECONDS, STOP_AT
+from emoboost.defaults import DEFAULT_MODEL, DEFAULT_RECIPE, MAX_SECONDS, STOP_AT
 from jobs import cli_calibrate, cli_relabel, cli_review
 from jobs.cli_options import (
     MOST_SEED,
@@ -81,7 +81,7 @@ Cache = Annotated[
         callback=local_path,
     ),
 ]
-RecipeName = Annotated[str, typer.Option("--recipe", help="r, paper, robust, or a YAML file with what differs from r.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="robust, r, paper, or a YAML file with what differs from r.")]
 LabelMap = Annotated[
     str | None,
     typer.Option(
@@ -383,7 +383,7 @@ def evaluate(
     variants: Annotated[
         str, typer.Option("--variants", help="both, spectrogram, mfcc, encoder, no-attention; or all.")
     ] = "both,encoder",
-    recipe: RecipeName = "r",
+    recipe: RecipeName = DEFAULT_RECIPE,
     model: Annotated[str | None, typer.Option("--model", help="Score this fixed model instead of training.")] = None,
     train_on: Annotated[str | None, typer.Option("--train-on", help="Train on this manifest, test on CORPUS.")] = None,
     label_map: LabelMap = None,
@@ -505,12 +505,15 @@ def train(
         Path | None,
         typer.Option("--notes", help="Markdown list of further limits, for the model card.", callback=local_path),
     ] = None,
+    variant: Annotated[
+        str, typer.Option("--variant", help="What to train: both, spectrogram, mfcc, encoder, or no-attention.")
+    ] = "both",
     seed: Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Seed of the shipped model.")] = 0,
     loso_seeds: Annotated[
         str,
         typer.Option("--loso-seeds", help="Seeds of the leave-one-speaker-out figures in the card; empty for none."),
     ] = "0,1,2",
-    recipe: RecipeName = "r",
+    recipe: RecipeName = DEFAULT_RECIPE,
     label_map: LabelMap = None,
     encoder: Encoder = None,
     layers: Layers = "",
@@ -530,6 +533,7 @@ def train(
             licence=licence,
             description=description,
             notes=notes,
+            variant=variant,
             seed=seed,
             loso_seeds=loso_seeds,
             recipe=recipe,

@@ -32,6 +32,7 @@ from emoboost.scoring import pooled_temperature, scores_of
 from emoboost.temporary import temporary_folder
 from emoboost.training import EpochReport, Trained, train_head
 from emoboost.trials import adapted_head
+from emoboost.variants import ALONE, VARIANTS, WHOLE
 from jobs.console import say, tell
 from jobs.exits import Exit
 from jobs.laboratory import Laboratory, Plan, prepare
@@ -40,8 +41,8 @@ from jobs.trial_workers import TrialWork
 if TYPE_CHECKING:
     import torch
 
-SHIPPED = "with guidance (shipped)"
-TITLES = {"both": SHIPPED, "encoder": "encoder alone"}
+SHIPPED = " (shipped)"
+"""Behind the title of the variant that is written."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class TrainOptions:
     corpus: str
     output: Path
     origin: Origin
+    variant: str
+    """Name of `VARIANTS`."""
     seed: int
     loso_seeds: Sequence[int]
     recipe: Recipe
@@ -68,12 +71,20 @@ class TrainOptions:
     cache: Path
     ray_address: str | None
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """Variants that are tested on held-out speakers, the one that is written first, as the card calls them."""
+        title = "with guidance" if self.variant == WHOLE else VARIANTS[self.variant].title
+        return {self.variant: title + SHIPPED} | {
+            name: VARIANTS[name].title for name in [ALONE] if name != self.variant
+        }
+
 
 def train(options: TrainOptions) -> Exit:
     """Test on held-out speakers, train on all, write the model folder."""
     refuse_taken(options.output)
     corpus = read_corpus(options.corpus, None if options.label_map is None else load_label_map(options.label_map))
-    plan = Plan(variants=tuple(TITLES), seeds=options.loso_seeds, recipe=options.recipe, source=options.source)
+    plan = Plan(variants=tuple(options.titles), seeds=options.loso_seeds, recipe=options.recipe, source=options.source)
     laboratory = prepare(corpus, plan, options.cache, name=options.output.name)
     refuse_unreachable(options.ray_address)
     with (
@@ -93,9 +104,9 @@ def _train(options: TrainOptions, laboratory: Laboratory, output: Path, folder: 
         results = laboratory.run(folder, cluster) if options.loso_seeds else {}
         device = slots_for(cluster.nodes, 1).device
     truth = laboratory.corpus.class_numbers(laboratory.config.classes)
-    scores = {title: scores_of(results, name, options.loso_seeds, truth) for name, title in TITLES.items()}
+    scores = {title: scores_of(results, name, options.loso_seeds, truth) for name, title in options.titles.items()}
     work = laboratory.trial_work(folder, device)
-    trained = _train_on_all(laboratory, work, options.seed)
+    trained = _train_on_all(laboratory, work, options)
     adapted = adapted_head(work.experiment(), trained.learner, np.arange(len(laboratory.corpus.labels)))
     counts = {
         title: [(run.seed, _confusion(run, truth, len(laboratory.config.classes))) for run in runs]
@@ -106,8 +117,8 @@ def _train(options: TrainOptions, laboratory: Laboratory, output: Path, folder: 
             say(f"leave-one-speaker-out, {title}, seed {seed}: {_accuracies(table)}")
     facts = card_facts(laboratory.corpus, options.origin, float(laboratory.found.seconds.sum()), counts)
     config = dataclasses.replace(
-        laboratory.config,
-        temperature=pooled_temperature(results, "both", truth) if results else 1.0,
+        VARIANTS[options.variant].change(laboratory.config),
+        temperature=pooled_temperature(results, options.variant, truth) if results else 1.0,
         training=provenance(facts, laboratory.corpus, hash_corpus(laboratory), options.recipe, options.seed),
     )
     try:
@@ -129,7 +140,7 @@ def _write(
 ) -> ModelFolder:
     (folder / TRAINING_AUDIO).write_text(training_audio(laboratory), encoding="utf-8")
     (folder / CARD).write_text(model_card(config, facts), encoding="utf-8")
-    for seed, table in facts.results.get(SHIPPED, ())[:1]:
+    for seed, table in next(iter(facts.results.values()), ())[:1]:
         title = f"{config.name}: leave-one-speaker-out, seed {seed}\n{_accuracies(table)}"
         plot_confusion(table, config.classes, title, folder / CONFUSION_PICTURE)
     frozen = stored_precision(_frozen_weights(laboratory, trained))
@@ -143,7 +154,7 @@ def training_audio(laboratory: Laboratory) -> str:
     return "".join(sorted(f"{audio} {' '.join(utterance.utterance_id.split())}\n" for audio, utterance in pairs))
 
 
-def _train_on_all(laboratory: Laboratory, work: TrialWork, seed: int) -> Trained:
+def _train_on_all(laboratory: Laboratory, work: TrialWork, options: TrainOptions) -> Trained:
     experiment = work.experiment()
     features = experiment.features
     # Of recipes with early stopping: with no speaker left to stop by, the epochs are all of the recipe's.
@@ -153,9 +164,9 @@ def _train_on_all(laboratory: Laboratory, work: TrialWork, seed: int) -> Trained
             features,
             experiment.truth[features.utterance],
             np.arange(len(features.utterance)),
-            laboratory.config,
+            VARIANTS[options.variant].change(laboratory.config),
             recipe,
-            seed,
+            options.seed,
             _show_epoch,
             device=work.device,
             encoders=experiment.encoders,

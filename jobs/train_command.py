@@ -4,6 +4,7 @@ from pathlib import Path
 
 from emoboost.feature_cache import default_cache
 from emoboost.recipe import load_recipe
+from emoboost.variants import chosen_variant
 from jobs.exits import Exit
 from jobs.failures import told_plainly
 from jobs.lab_arguments import encoder_source, parse_seeds
@@ -17,6 +18,7 @@ def train_command(
     licence: str,
     description: str,
     notes: Path | None,
+    variant: str,
     seed: int,
     loso_seeds: str,
     recipe: str,
@@ -38,6 +40,7 @@ def train_command(
         corpus=corpus,
         output=output,
         origin=Origin(description, licence, read_notes(notes)),
+        variant=chosen_variant(variant),
         seed=seed,
         loso_seeds=parse_seeds(loso_seeds, "--loso-seeds"),
         recipe=load_recipe(recipe),

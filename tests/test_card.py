@@ -83,8 +83,9 @@ def test_early_stopping() -> None:
 
 
 @pytest.mark.parametrize("recipe", [load_recipe("paper"), Recipe(name="mine"), Recipe(epochs=5)])
-def test_only_the_built_in_recipe_was_chosen_on_emodb(recipe: Recipe) -> None:
+def test_only_the_built_in_recipes_were_chosen_on_emodb(recipe: Recipe) -> None:
     assert OPTIMISTIC in flat(card_of(Recipe()))
+    assert OPTIMISTIC in flat(card_of(load_recipe("robust")))
     assert OPTIMISTIC not in flat(card_of(recipe))
 
 

@@ -23,12 +23,14 @@ from emoboost.checkpoint import (
     ModelFolder,
     bundled_models,
     find_model,
+    load_frozen,
     load_network,
     save_model,
 )
 from emoboost.defaults import DEFAULT_MODEL
 from emoboost.errors import ModelError
 from emoboost.model import MsEmoBoost
+from emoboost.variants import ALONE, VARIANTS
 
 
 @pytest.fixture
@@ -156,6 +158,39 @@ class TestIdentity:
     def test_one_config_value(self, tiny_model: ModelFolder, change: Mapping[str, object]) -> None:
         changed = dataclasses.replace(tiny_model.config, **change)
         assert ModelFolder(tiny_model.path, changed).identity != tiny_model.identity
+
+
+class TestSharedEncoders:
+    """Two bundled models on the same frozen encoders: the package holds them once."""
+
+    @pytest.fixture
+    def alone(self, tiny_model: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFolder:
+        """The encoder alone of `tiny_model`, without its own copy of the frozen weights."""
+        monkeypatch.setattr("emoboost.checkpoint.BUNDLED", tmp_path)
+        shutil.copytree(tiny_model.path, tmp_path / "tiny")
+        config = VARIANTS[ALONE].change(dataclasses.replace(tiny_model.config, name="alone"))
+        head = MsEmoBoost(config).head.state_dict()
+        saved = save_model(tmp_path / "alone", config, head, load_frozen(tiny_model))
+        (saved.path / FROZEN).unlink()
+        return find_model("alone")
+
+    def test_are_found_by_their_hash(self, alone: ModelFolder, tiny_model: ModelFolder) -> None:
+        alone.verify()
+        assert alone.weight_file(FROZEN) == alone.path.parent / "tiny" / FROZEN
+        shared, own = load_network(alone).frozen.backbone, load_network(tiny_model).frozen.backbone
+        for name, tensor in own.state_dict().items():
+            assert torch.equal(shared.state_dict()[name], tensor)
+
+    def test_others_are_not_taken(self, alone: ModelFolder) -> None:
+        other = alone.path.parent / "tiny"
+        change_config(other, lambda values: values.update(weights={TRAINED: "0" * 64, FROZEN: "0" * 64}))
+        with pytest.raises(ModelError, match=r"alone/frozen\.safetensors: cannot be read \(No such file"):
+            alone.verify()
+
+    def test_only_bundled_models_share(self, alone: ModelFolder, tmp_path: Path) -> None:
+        elsewhere = shutil.copytree(alone.path, tmp_path / "elsewhere" / "alone")
+        with pytest.raises(ModelError, match=r"frozen\.safetensors: cannot be read \(No such file"):
+            find_model(elsewhere).verify()
 
 
 class TestDamagedWeights:

@@ -37,7 +37,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words(*more: str, corpus: str = "acted.csv", output: str = "mine") -> list[str]:
     networks = ["--encoder", "encoder", "--alexnet", "alexnet.safetensors"]
     card = ["--licence", "made up for a test", "--description", "acted speech of many"]
-    return ["train", corpus, "--output", output, *networks, *card, *more]
+    return ["train", corpus, "--output", output, "--recipe", "r", *networks, *card, *more]
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +111,18 @@ class TestTrain:
             assert (workshop / "again/mine" / name).read_bytes() == (workshop / "mine" / name).read_bytes(), trained
         assert "Not measured" in (workshop / "again/mine/README.md").read_text()
 
-    def test_in_closed_form_it_has_a_classifier_for_known_speakers(self, workshop: Path, shell: Shell) -> None:
-        more = ["--recipe", "closed.yaml", "--loso-seeds", ""]
+    def test_the_encoder_alone_in_closed_form(self, workshop: Path, shell: Shell) -> None:
+        """It has a classifier for known speakers, and nothing of guidance."""
+        more = ["--recipe", "closed.yaml", "--variant", "encoder", "--loso-seeds", ""]
         closed = shell.run(*words(*more, output="closed"), cwd=workshop)
         assert closed.code == 0, closed.stderr
         head = load_adapted(find_model(workshop / "closed"))
         assert head is not None
-        assert head.means.shape == head.weights.shape == (2, load_model(workshop / "closed").config.backbone.dim)
+        model = load_model(workshop / "closed")
+        assert head.means.shape == head.weights.shape == (2, model.config.backbone.dim)
+        assert model.config.mfcc_branch is model.config.spectrogram_branch is None
+        assert model.predict(EMODB[0]).label in CLASSES
+        assert "The encoder alone, without the guidance of MS-EmoBoost" in find_model(workshop / "closed").card
 
 
 class TestRefused:
@@ -159,6 +164,7 @@ class TestRefused:
             ({"encoder": "alexnet.safetensors"}, r"alexnet\.safetensors: no such folder"),
             ({"alexnet": "nowhere"}, r"nowhere: not the features of torchvision's AlexNet in safetensors"),
             ({"alexnet": "encoder/model.safetensors"}, r"not the features of torchvision's AlexNet in safetensors"),
+            ({"variant": "guided"}, r"--variant guided: no such variant; there is both, spectrogram, mfcc, encoder, "),
             ({"loso-seeds": "0;1"}, r"--loso-seeds 0;1: give different whole numbers separated by commas"),
         ],
     )
