@@ -8,22 +8,20 @@ share of them neutral, and labelled plainly, adapted, and with his mean removed.
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from pooled import pooled
 
 from emoboost.adaptation import AdaptationConfig, AdaptedHead, fit_adapted, offset_of_sum
-from emoboost.augment import Augmentation
 from emoboost.corpus import Corpus, read_corpus
 from emoboost.discriminant import fit_discriminant
 from emoboost.encoder_source import EncoderSource
-from emoboost.frozen import encode
-from emoboost.predict import preparation_for
 from emoboost.recipe import Recipe, load_recipe
 
 SHARES = (None, 0.5, 0.6, 0.7, 0.8, 0.9)
 GUARDS = (0.5, 0.6, 0.7, 0.8)
-UTTERANCES, DRAWS, TOGETHER = 20, 40, 16
+UTTERANCES, DRAWS = 20, 40
 
 
 @dataclass(frozen=True)
@@ -38,28 +36,10 @@ class Vectors:
 
 def vectors_of(corpus: Corpus, recipe: Recipe) -> Vectors:
     """Hear every copy with the bundled model's encoder."""
-    config, encoders = EncoderSource().load("benchmark", corpus.classes)
-    encoders.alexnet = None
-    segment = replace(config.segment, loudness=recipe.loudness)
-    prepare = preparation_for(replace(config, segment=segment, mfcc_branch=None, spectrogram_branch=None))
-    means, deviations, utterance, copy = [], [], [], []
-    for number, name in enumerate(recipe.copies):
-        change = Augmentation.parse(name)
-        for first in range(0, len(corpus.utterances), TOGETHER):
-            some = corpus.utterances[first : first + TOGETHER]
-            prepared = prepare(some, [change] * len(some))
-            heard = encode({"log_mel": prepared.inputs["log_mel"]}, prepared.valid, encoders)
-            for frames, valid in zip(heard["frames"].float().numpy(), heard["valid_frames"].tolist(), strict=True):
-                means.append(frames[:valid].mean(axis=0))
-                deviations.append(frames[:valid].std(axis=0))
-                copy.append(number)
-            utterance += [
-                first + row for row, outcome in enumerate(prepared.outcomes) for _ in range(outcome.n_segments)
-            ]
-        print(f"heard {name}", flush=True)
-    mean, is_clean = np.array(means), np.array(copy) == 0
-    spread = np.sqrt((np.array(deviations)[is_clean] ** 2).mean(axis=0) + mean[is_clean].var(axis=0))
-    return Vectors((mean - mean[is_clean].mean(axis=0)) / spread, np.array(utterance), np.array(copy))
+    heard = pooled(corpus, recipe.copies, EncoderSource(), recipe.loudness)
+    clean = heard.mean[heard.is_clean]
+    spread = np.sqrt((heard.deviation[heard.is_clean] ** 2).mean(axis=0) + clean.var(axis=0))
+    return Vectors((heard.mean - clean.mean(axis=0)) / spread, heard.utterance, heard.copy)
 
 
 def drawn(truth: np.ndarray, neutral: int, share: float | None, random: np.random.Generator) -> np.ndarray:

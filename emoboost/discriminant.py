@@ -6,6 +6,7 @@ recording, count less.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -38,6 +39,23 @@ def fit_discriminant(
     Raises:
         ValueError: the vectors do not scatter at all.
     """
+    return discriminant_of(scatter_of(vectors, labels, classes, speakers), shrinkage)
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """All that the discriminant functions need to know of the vectors, whatever the shrinkage."""
+
+    seen: np.ndarray
+    """Classes that have rows."""
+    means: np.ndarray
+    """(classes, D): where each stands; 0 for one without rows."""
+    covariance: np.ndarray
+    """(D, D): mean of the classes' own."""
+
+
+def scatter_of(vectors: np.ndarray, labels: np.ndarray, classes: int, speakers: Sequence[str] = ()) -> Scatter:
+    """Means and covariance of the classes; arguments as in `fit_discriminant`."""
     seen, speaker = np.unique(labels), np.array(speakers or [""] * len(labels))
     means = np.zeros((classes, vectors.shape[1]))
     covariance = np.zeros((vectors.shape[1], vectors.shape[1]))
@@ -48,12 +66,22 @@ def fit_discriminant(
         means[label] = np.mean([rows[number == who].mean(axis=0) for who in range(len(present))], axis=0)
         rows -= rows.mean(axis=0)
         covariance += rows.T @ rows / (len(rows) * len(seen))
-    scale = np.trace(covariance) / len(covariance)
+    return Scatter(seen, means, covariance)
+
+
+def discriminant_of(scatter: Scatter, shrinkage: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and biases as `fit_discriminant` gives them.
+
+    Raises:
+        ValueError: the vectors do not scatter at all.
+    """
+    seen, means = scatter.seen, scatter.means
+    scale = np.trace(scatter.covariance) / len(scatter.covariance)
     if not scale > 0:
         raise ValueError("the vectors of each class are all the same")
-    covariance *= 1 - shrinkage
+    covariance = (1 - shrinkage) * scatter.covariance
     covariance[np.diag_indices_from(covariance)] += shrinkage * scale
     weights = cho_solve(cho_factor(covariance, lower=True, overwrite_a=True), means.T).T
-    biases = np.full(classes, UNSEEN)
+    biases = np.full(len(means), UNSEEN)
     biases[seen] = -0.5 * np.einsum("kd,kd->k", weights[seen], means[seen])
     return weights.astype(np.float32), biases.astype(np.float32)

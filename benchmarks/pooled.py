@@ -1,0 +1,80 @@
+"""Mean states of all copies of a corpus, for benchmarks of what can be made of them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from emoboost.augment import Augmentation
+from emoboost.corpus import Corpus
+from emoboost.encoder_source import EncoderSource
+from emoboost.frozen import encode
+from emoboost.predict import preparation_for
+
+TOGETHER = 16
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Of every segment of all copies."""
+
+    mean: np.ndarray
+    """(segments, D) float32: over the valid frames."""
+    deviation: np.ndarray
+    """(segments, D) float32: of the same frames."""
+    utterance: np.ndarray
+    copy: np.ndarray
+
+    @property
+    def is_clean(self) -> np.ndarray:
+        """Rows of the first copy."""
+        return self.copy == 0
+
+
+def pooled(
+    corpus: Corpus, copies: Sequence[str], source: EncoderSource, loudness: float | None, keep: Path | None = None
+) -> Pooled:
+    """Hear every copy with an encoder.
+
+    Args:
+        corpus: whose utterances.
+        copies: what `Augmentation.parse` reads; the first is the clean one.
+        source: the encoder.
+        loudness: as `SegmentConfig.loudness`.
+        keep: folder where each copy's means stay for another run.
+    """
+    heard = [_heard(corpus, copy, source, loudness, keep) for copy in copies]
+    mean, deviation, utterance = (np.concatenate(values) for values in zip(*heard, strict=True))
+    return Pooled(mean, deviation, utterance, np.repeat(np.arange(len(copies)), [len(each[2]) for each in heard]))
+
+
+def _heard(
+    corpus: Corpus, copy: str, source: EncoderSource, loudness: float | None, keep: Path | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    key = hashlib.sha256(f"{corpus.manifest_hash} {copy} {source} {loudness}".encode()).hexdigest()[:12]
+    file = None if keep is None else keep / f"{key}.npz"
+    if file is not None and file.exists():
+        with np.load(file) as stored:
+            return stored["mean"], stored["deviation"], stored["utterance"]
+    means, deviations, utterance = [], [], []
+    config, encoders = source.load("benchmark", corpus.classes)
+    encoders.alexnet = None
+    segment = replace(config.segment, loudness=loudness)
+    prepare = preparation_for(replace(config, segment=segment, mfcc_branch=None, spectrogram_branch=None))
+    change = Augmentation.parse(copy)
+    for first in range(0, len(corpus.utterances), TOGETHER):
+        some = corpus.utterances[first : first + TOGETHER]
+        prepared = prepare(some, [change] * len(some))
+        heard = encode({"log_mel": prepared.inputs["log_mel"]}, prepared.valid, encoders)
+        for frames, valid in zip(heard["frames"].float().numpy(), heard["valid_frames"].tolist(), strict=True):
+            means.append(frames[:valid].mean(axis=0))
+            deviations.append(frames[:valid].std(axis=0))
+        utterance += [first + row for row, outcome in enumerate(prepared.outcomes) for _ in range(outcome.n_segments)]
+    print(f"heard {copy}", flush=True)
+    found = np.array(means), np.array(deviations), np.array(utterance)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(file, mean=found[0], deviation=found[1], utterance=found[2])
+    return found
