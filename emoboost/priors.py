@@ -90,7 +90,8 @@ def estimate(
 def trained_on(config: ModelConfig, source: str = "config.json") -> tuple[np.ndarray, str | None]:
     """The mix of classes that a model's probabilities belong to.
 
-    That of the speech it was calibrated on; else that of its training, unless there every class weighed the same.
+    That of the speech it was calibrated on; else that of its training, unless there every class weighed the same, by
+    `class_weights` or because a classifier in closed form takes each for as likely as any other.
 
     Args:
         config: of the model.
@@ -108,7 +109,7 @@ def trained_on(config: ModelConfig, source: str = "config.json") -> tuple[np.nda
     calibration, recipe = training.get("calibration"), training.get("recipe")
     if isinstance(calibration, Mapping) and CLASS_SHARES in calibration:
         return _named_shares(calibration[CLASS_SHARES], config.classes, f"{source}: training: calibration"), None
-    if isinstance(recipe, Mapping) and recipe.get("class_weights") is True:
+    if isinstance(recipe, Mapping) and (recipe.get("class_weights") is True or recipe.get("shrinkage") is not None):
         return uniform, None
     if CLASS_SHARES in training:
         return _named_shares(training[CLASS_SHARES], config.classes, f"{source}: training"), None

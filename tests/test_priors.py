@@ -144,10 +144,11 @@ class TestTrainedOn:
             "tiny does not say how frequent its classes were in training; all are taken as equally frequent"
         )
 
-    def test_of_a_training_where_all_classes_weighed_the_same(self) -> None:
-        training = {"class_shares": SHARES, "recipe": {"class_weights": True}}
+    @pytest.mark.parametrize("recipe", [{"class_weights": True}, {"shrinkage": 0.5, "class_weights": False}])
+    def test_of_a_training_where_all_classes_weighed_the_same(self, recipe: dict[str, object]) -> None:
+        training = {"class_shares": SHARES, "recipe": recipe}
         assert trained_on(tiny_config(training=training))[0].tolist() == UNIFORM.tolist()
-        training["recipe"] = {"class_weights": False}
+        training["recipe"] = {"class_weights": False, "shrinkage": None}
         assert trained_on(tiny_config(training=training))[0].tolist() != UNIFORM.tolist()
 
     def test_a_calibration_counts_more_than_the_training(self) -> None:
