@@ -206,7 +206,7 @@ def load_adapted(folder: ModelFolder) -> "AdaptedHead | None":
     if ADAPTED not in folder.config.weights:
         return None
     tensors, config = _read_weights(folder, ADAPTED, ""), folder.config
-    wide = (len(config.classes), config.backbone.dim)
+    wide = (len(config.classes), config.vector_dim)
     if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != {
         "weights": wide,
         "biases": wide[:1],

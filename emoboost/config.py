@@ -186,6 +186,8 @@ class EnhancementConfig:
     """A ReLU after W g + b in the paper's form (CA-MSER)."""
     standardise_frames: bool = False
     """Scale the encoder's channels with training statistics before weighting; False is the paper's form."""
+    beside: bool = False
+    """The guidance itself goes to the classifier, too, beside the enhanced vector; False is the paper's form."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,16 +219,25 @@ class ModelConfig:
     weights: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each weight file in the folder."""
 
+    @property
+    def vector_dim(self) -> int:
+        """Channels of what the classifier sees of a segment."""
+        branches = (self.mfcc_branch, self.spectrogram_branch)
+        guidance = sum(branch is not None for branch in branches) * self.enhancement.guidance_dim
+        return self.backbone.dim + (guidance if self.enhancement.beside else 0)
+
     def to_json(self) -> str:
         """Canonical text: the same config always gives the same bytes.
 
-        Of the encoder's `log_mel` and `waveform` only the one that it reads is written, and `loudness`, `bias` and
-        `calibrated_on` only where there are some. So a model that was made before there were such keys keeps its text,
-        and with it its identity.
+        Of the encoder's `log_mel` and `waveform` only the one that it reads is written, and `loudness`, `beside`,
+        `bias` and `calibrated_on` only where there are some. So a model that was made before there were such keys
+        keeps its text, and with it its identity.
         """
         values = dataclasses.asdict(self)
         if self.segment.loudness is None:
             del values["segment"]["loudness"]
+        if not self.enhancement.beside:
+            del values["enhancement"]["beside"]
         del values["backbone"]["waveform" if self.backbone.reads == "log_mel" else "log_mel"]
         for name in ("bias", "calibrated_on"):
             if not values[name]:

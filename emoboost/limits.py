@@ -144,7 +144,8 @@ def parameters(config: "ModelConfig") -> int:
         count += _projection(config.mfcc.frames // branch.frame_pool, 2 * hidden, guidance)
     if config.spectrogram_branch:
         count += ALEXNET + _projection(POSITIONS, CHANNELS, guidance)
-    return count + (2 * guidance + 1) * config.backbone.frames + config.backbone.dim * (len(config.classes) + 2)
+    count += (2 * guidance + 1) * config.backbone.frames + config.backbone.dim * 2
+    return count + config.vector_dim * len(config.classes)
 
 
 def _projection(positions: int, dim: int, out: int) -> int:

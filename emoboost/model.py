@@ -133,7 +133,7 @@ class HeadOutput(NamedTuple):
     weights: Tensor
     """(B, T'): X_enh, the weight of each encoder frame."""
     vector: Tensor
-    """(B, D): X'_w, the enhanced representation."""
+    """(B, D): X'_w, the enhanced representation; with the guidance behind it where the config says `beside`."""
 
 
 class EnhancementHead(nn.Module):
@@ -149,7 +149,8 @@ class EnhancementHead(nn.Module):
         self.spectrogram = SpectrogramGuidance(config.spectrogram_branch, config) if config.spectrogram_branch else None
         branches = [branch for branch in (self.mfcc, self.spectrogram) if branch is not None]
         self.enhance = nn.Linear(len(branches) * enhancement.guidance_dim, backbone.frames) if branches else None
-        self.classify = nn.Linear(backbone.dim, len(config.classes))
+        self.beside = enhancement.beside
+        self.classify = nn.Linear(config.vector_dim, len(config.classes))
         if self.enhance is not None and self.form == "mean_start":
             with torch.no_grad():
                 self.enhance.weight.mul_(0.1)
@@ -174,13 +175,16 @@ class EnhancementHead(nn.Module):
         """
         x_w = self.standardise(frames)  # (B, T', D)
         plain = self._plain_weights(valid_frames, x_w)  # (B, T')
-        weights = plain
+        weights, beside = plain, []
         if self.enhance is not None:
             guidance = torch.cat(self._guidance(mfcc, image), dim=1)  # (B, 128 or 256)
             weights = self._guided_weights(self.enhance(guidance), plain)  # (B, T')
             if unguided is not None:
                 weights = torch.where(unguided[:, None], plain, weights)
+                guidance = guidance * ~unguided[:, None]
+            beside = [guidance] if self.beside else []
         vector = torch.bmm(weights[:, None, :], x_w).squeeze(1)  # (B, D)
+        vector = torch.cat([vector, *beside], dim=1)
         return HeadOutput(self.classify(vector), weights, vector)
 
     def _plain_weights(self, valid_frames: Tensor, x_w: Tensor) -> Tensor:

@@ -135,7 +135,7 @@ class EmotionModel:
             return torch.cat([self._softmax(output), output.vector.float()], dim=1)
 
         classes = len(self.classes)
-        finish, width = (both, classes + self.config.backbone.dim) if vectors else (self._softmax, classes)
+        finish, width = (both, classes + self.config.vector_dim) if vectors else (self._softmax, classes)
         batches = [np.zeros((0, width), np.float32)]
         for inputs, valid in regrouped(noted(), SUB_BATCH):
             batches.append(self._outputs(inputs, valid, SUB_BATCH, finish))

@@ -134,6 +134,8 @@ def plain_head(
         else:
             used[t] = max(raw[t], 0) * plain
         vector += used[t] * frame
+    if enhancement.beside:
+        vector = np.concatenate([vector, *guidance])
     return weights["classify.weight"] @ vector + weights["classify.bias"], used, vector
 
 
@@ -182,18 +184,21 @@ def assert_equals_plain(head: EnhancementHead, config: ModelConfig, batch: int =
 
 
 class TestHeadEqualsAPlainRecomputation:
+    @pytest.mark.parametrize("beside", [True, False])
     @pytest.mark.parametrize("attention", [True, False])
     @pytest.mark.parametrize("form", ["paper", "mean_start"])
     @pytest.mark.parametrize("ablation", ABLATIONS)
-    def test_every_form_and_ablation(self, form: str, ablation: str, attention: bool) -> None:
+    def test_every_form_and_ablation(self, form: str, ablation: str, attention: bool, beside: bool) -> None:
         enhancement = EnhancementConfig(
-            guidance_dim=16, form=form, attention=attention, standardise_frames=form == "mean_start"
+            guidance_dim=16, form=form, attention=attention, standardise_frames=form == "mean_start", beside=beside
         )
         config = tiny_config(enhancement=enhancement, **ABLATIONS[ablation])
         found = assert_equals_plain(random_head(config), config)
         assert found.logits.shape == (BATCH, 4)
         assert found.weights.shape == (BATCH, 150)
-        assert found.vector.shape == (BATCH, 64)
+        assert found.vector.shape == (BATCH, config.vector_dim)
+        branches = (config.mfcc_branch is not None) + (config.spectrogram_branch is not None)
+        assert config.vector_dim == 64 + (16 * branches if beside else 0)
         assert found.logits.std(0).min() > 0.01  # the segments do differ
 
     @pytest.mark.parametrize("relu", [True, False])
@@ -217,6 +222,16 @@ class TestHeadEqualsAPlainRecomputation:
         torch.testing.assert_close(weights[1], guided[1], rtol=0, atol=0)
         torch.testing.assert_close(weights[0], torch.full((150,), 1 / 150))
         torch.testing.assert_close(weights[2], torch.eye(150)[0])
+
+    def test_unguided_segments_have_no_guidance_beside(self) -> None:
+        config = tiny_config(enhancement=EnhancementConfig(guidance_dim=16, beside=True))
+        head = random_head(config)
+        frames, mfcc, image = random_inputs(config)
+        unguided = torch.tensor([True, False, True])
+        with torch.inference_mode():
+            beside = head(frames, VALID, mfcc, image, unguided=unguided).vector[:, 64:]
+        assert beside.shape == (BATCH, 32)
+        assert (beside != 0).any(dim=1).tolist() == [False, True, False]
 
 
 class TestSizes:
