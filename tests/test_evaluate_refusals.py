@@ -59,7 +59,7 @@ def refused(clips: list[Path], tiny_model: ModelFolder, tmp_path: Path, monkeypa
         (["--adapt", "age"], r"--adapt age: the column is speaker, as in speaker or speaker:5,10,all"),
         (["--adapt", "speaker:0"], r"--adapt speaker:0: give numbers of enrolment utterances or all"),
         (["--adapt", "speaker:2,2"], r"--adapt speaker:2,2: name each number once"),
-        (["--adapt", "speaker:2"], r"--adapt needs a recipe with shrinkage; r has none"),
+        (["--adapt", "speaker:2", "--recipe", "r"], r"--adapt needs a recipe with shrinkage; r has none"),
         (["--adapt", "speaker:9", "--recipe", "robust"], r"9 enrolment utterances asked for, and one to test; speaker"),
         (["--conditions", "loud"], r"--conditions loud: copy 'loud': there is no 'loud'; give one of clean, speed"),
         (["--conditions", "white"], r"--conditions white: copy 'white': give white with a number from -20 to 80"),
