@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from emoboost.augment import Augmentation
+from emoboost.backbone import whisper
+from emoboost.backbone.hub import find_encoder
+from emoboost.backbone.tensors import open_tensors
+from emoboost.config import ModelConfig
 from emoboost.corpus import Corpus
 from emoboost.encoder_source import EncoderSource
 from emoboost.frozen import encode
+from emoboost.model import FrozenEncoders
 from emoboost.predict import preparation_for
 
 TOGETHER = 16
@@ -34,7 +39,12 @@ class Pooled:
 
 
 def pooled(
-    corpus: Corpus, copies: Sequence[str], source: EncoderSource, loudness: float | None, keep: Path | None = None
+    corpus: Corpus,
+    copies: Sequence[str],
+    source: EncoderSource,
+    loudness: float | None,
+    keep: Path | None = None,
+    seconds: float = 3.0,
 ) -> Pooled:
     """Hear every copy with an encoder.
 
@@ -44,25 +54,24 @@ def pooled(
         source: the encoder.
         loudness: as `SegmentConfig.loudness`.
         keep: folder where each copy's means stay for another run.
+        seconds: length of a segment; with another than 3 the source names a Whisper's folder.
     """
-    heard = [_heard(corpus, copy, source, loudness, keep) for copy in copies]
+    heard = [_heard(corpus, copy, source, loudness, keep, seconds) for copy in copies]
     mean, deviation, utterance = (np.concatenate(values) for values in zip(*heard, strict=True))
     return Pooled(mean, deviation, utterance, np.repeat(np.arange(len(copies)), [len(each[2]) for each in heard]))
 
 
 def _heard(
-    corpus: Corpus, copy: str, source: EncoderSource, loudness: float | None, keep: Path | None
+    corpus: Corpus, copy: str, source: EncoderSource, loudness: float | None, keep: Path | None, seconds: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    key = hashlib.sha256(f"{corpus.manifest_hash} {copy} {source} {loudness}".encode()).hexdigest()[:12]
-    file = None if keep is None else keep / f"{key}.npz"
+    named = f"{corpus.manifest_hash} {copy} {source} {loudness} {seconds}"
+    file = None if keep is None else keep / f"{hashlib.sha256(named.encode()).hexdigest()[:12]}.npz"
     if file is not None and file.exists():
         with np.load(file) as stored:
             return stored["mean"], stored["deviation"], stored["utterance"]
+    config, encoders = _encoder(corpus, source, seconds)
+    prepare = preparation_for(replace(config, segment=replace(config.segment, loudness=loudness)))
     means, deviations, utterance = [], [], []
-    config, encoders = source.load("benchmark", corpus.classes)
-    encoders.alexnet = None
-    segment = replace(config.segment, loudness=loudness)
-    prepare = preparation_for(replace(config, segment=segment, mfcc_branch=None, spectrogram_branch=None))
     change = Augmentation.parse(copy)
     for first in range(0, len(corpus.utterances), TOGETHER):
         some = corpus.utterances[first : first + TOGETHER]
@@ -72,9 +81,28 @@ def _heard(
             means.append(frames[:valid].mean(axis=0))
             deviations.append(frames[:valid].std(axis=0))
         utterance += [first + row for row, outcome in enumerate(prepared.outcomes) for _ in range(outcome.n_segments)]
-    print(f"heard {copy}", flush=True)
+    print(f"heard {copy}, {seconds:g} s", flush=True)
     found = np.array(means), np.array(deviations), np.array(utterance)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, mean=found[0], deviation=found[1], utterance=found[2])
     return found
+
+
+def _encoder(corpus: Corpus, source: EncoderSource, seconds: float) -> tuple[ModelConfig, FrozenEncoders]:
+    """The encoder alone, for segments of that length."""
+    config, encoders = source.load("benchmark", corpus.classes)
+    encoders.alexnet = None
+    config = replace(config, mfcc_branch=None, spectrogram_branch=None)
+    samples = round(seconds * config.segment.sample_rate)
+    if samples == config.segment.samples:
+        return config, encoders
+    assert source.encoder is not None
+    log_mel = replace(config.backbone.log_mel, frames=samples // config.backbone.log_mel.hop_length)
+    backbone = replace(config.backbone, frames=log_mel.frames // whisper.STRIDE, log_mel=log_mel)
+    config = replace(config, backbone=backbone, segment=replace(config.segment, samples=samples))
+    encoders = FrozenEncoders(config)
+    encoder = encoders.backbone.encoder
+    with open_tensors(find_encoder(source.encoder).with_weights()) as stored:
+        encoder.load_state_dict(whisper.read(stored, encoder.state_dict()))
+    return config, encoders
