@@ -17,6 +17,9 @@ from emoboost.discriminant import fit_discriminant
 if TYPE_CHECKING:
     import torch
 
+SHRINKAGE = 0.5
+"""Share of the plain classifier's shrinkage that the adapted one has: without the speakers' offsets the covariance is
+better known (docs/experiments.md)."""
 FITTING_ROUNDS = 3
 """In which training's offsets and class means, which depend on each other, are found."""
 
@@ -68,12 +71,12 @@ def fit_adapted(
         speakers: (n,) who speaks.
         is_clean: (n,) bool, rows of unchanged utterances; every speaker has some.
         classes: how many there are.
-        shrinkage: as `fit_discriminant`.
+        shrinkage: of the plain classifier; see `SHRINKAGE`.
     """
     names, speaker = np.unique(np.array(speakers), return_inverse=True)
     offsets, means = _offsets(vectors[is_clean], labels[is_clean], speaker[is_clean], len(names), classes)
     without = vectors - offsets[speaker]
-    weights, biases = fit_discriminant(without, labels, classes, shrinkage, speakers)
+    weights, biases = fit_discriminant(without, labels, classes, SHRINKAGE * shrinkage, speakers)
     return AdaptedHead(weights, biases, means)
 
 

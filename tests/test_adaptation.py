@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from emoboost.adaptation import AdaptationConfig, AdaptedHead, fit_adapted, speaker_offset
+from emoboost.adaptation import SHRINKAGE, AdaptationConfig, AdaptedHead, fit_adapted, speaker_offset
 from emoboost.discriminant import fit_discriminant
 
 CLASSES, CHANNELS = 3, 12
@@ -50,7 +50,7 @@ class TestFit:
                 own = [v - means[k] for v, k, s in zip(vectors, labels, speakers, strict=True) if s == name]
                 offsets[name] = np.mean(own, axis=0)
         without = np.array([v - offsets[s] for v, s in zip(vectors, speakers, strict=True)])
-        reference = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3, priors=[1 / CLASSES] * CLASSES)
+        reference = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3 * SHRINKAGE, priors=[1 / CLASSES] * CLASSES)
         expected = reference.fit(without, labels).decision_function(without)
         found = head.logits(without)
         np.testing.assert_allclose(found - found[:, :1], expected - expected[:, :1], rtol=1e-3, atol=1e-2)
