@@ -105,7 +105,7 @@ def _what(config: ModelConfig, facts: CardFacts) -> str:
     if not facts.results:
         fitted = "not fitted: there were no leave-one-speaker-out runs to fit it on"
     return f"""\
-{_kind(config)} on {config.backbone.source}, hidden states {layers}
+{_kind(config)}on {config.backbone.source}, hidden states {layers}
 (weights embedded, frozen){_guidance(config)}.
 Input: 16 kHz mono, 3-second segments, zero-padded; an utterance's probabilities are the mean of its segments'.
 
@@ -113,7 +113,7 @@ Input: 16 kHz mono, 3-second segments, zero-padded; an utterance's probabilities
 |---|---|
 | classes | {", ".join(config.classes)} |
 | training data | {facts.description}: {facts.utterances} utterances, {facts.speakers} speakers, {facts.hours:.2f} h |
-| recipe | {config.training["recipe"]["name"]}, {config.training["recipe"]["epochs"]} epochs, \
+| recipe | {config.training["recipe"]["name"]}, {_epoch_count(config.training["recipe"]["epochs"])}, \
 seed {config.training["seed"]} (the seed was not chosen by its result) |
 | temperature | {config.temperature:.3f}, {fitted} |"""
 
@@ -121,7 +121,7 @@ seed {config.training["seed"]} (the seed was not chosen by its result) |
 def _kind(config: ModelConfig) -> str:
     paper = "MS-EmoBoost (Song et al., Scientific Reports 15:21607, 2025)"
     is_guided = config.mfcc_branch is not None or config.spectrogram_branch is not None
-    return paper if is_guided else f"The encoder alone, without the guidance of {paper},"
+    return f"{paper} " if is_guided else f"The encoder alone, without the guidance of {paper},\n"
 
 
 def _guidance(config: ModelConfig) -> str:
@@ -155,6 +155,10 @@ pooled over all utterances; mean of seeds {seeds}, each seed's figure in bracket
 {_comparison(facts)}
 
 ![confusion matrix, leave-one-speaker-out]({CONFUSION_PICTURE})"""
+
+
+def _epoch_count(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
 
 
 def _epochs(recipe: Mapping[str, Any]) -> str:

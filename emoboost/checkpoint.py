@@ -75,8 +75,9 @@ class ModelFolder:
 
     @property
     def size(self) -> int:
-        """Bytes of all files in the folder."""
-        return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
+        """Bytes of all files in the folder, and of weights that it shares with another bundled model."""
+        files = {*self.path.iterdir(), *(self.weight_file(name) for name in self.config.weights)}
+        return sum(file.stat().st_size for file in files if file.is_file())
 
     def weight_file(self, name: str) -> Path:
         """Where a weight file lies: in the folder, or in that of another bundled model that has the same one.

@@ -55,9 +55,9 @@ class EncoderSource:
             training={},
             weights={},
         )
-        if config.spectrogram_branch is None:
-            raise UsageError(f"--base-model {self.model}: it has no spectrogram branch to take AlexNet from")
         tensors = load_frozen(folder)
+        if config.spectrogram_branch is None:
+            tensors = {key: value for key, value in tensors.items() if not key.startswith(ALEXNET)}
         if self.encoder is not None:
             from emoboost.backbone import load_encoder
 

@@ -243,6 +243,8 @@ def prepare(
         # A leaky protocol chooses the epoch on the test fold; with as much patience as epochs it never stops early.
         plan = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, patience=plan.recipe.epochs))
     base, encoders = plan.source.load(name, corpus.classes)
+    if encoders.alexnet is None:
+        raise UsageError(f"--base-model {plan.source.model}: it has no spectrogram branch to take AlexNet from")
     found = survey(corpus, base.segment.sample_rate)
     rows = rows_of(corpus, found)
     folds = protocol.folds(rows, k, validated=plan.recipe.patience is not None)

@@ -188,7 +188,10 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            (["--model", "gpt"], r"^gpt: no such model; give a model folder or one of: whisper-base-emodb$"),
+            (
+                ["--model", "gpt"],
+                r"^gpt: no such model; give a model folder or one of: whisper-base-emodb, whisper-",
+            ),
             (["--model", "."], r"\.: not a model folder, config\.json is missing"),
             (["--channel", "left"], r"^--channel left: give a channel number, counted from 0, or mix$"),
             (["--channel", "-1"], r"^--channel -1: give a channel number, counted from 0, or mix$"),
