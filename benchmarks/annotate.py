@@ -35,7 +35,7 @@ PERIOD = 5.0
 def main() -> None:
     arguments = parse()
     with tempfile.TemporaryDirectory(prefix="emoboost-bench-") as folder:
-        model = random_model(Path(folder)) if arguments.random_weights else "whisper-base-emodb"
+        model = random_model(Path(folder)) if arguments.random_weights else arguments.model
         manifest = write_manifest(Path(folder), arguments.utterances)
         before = ceiling(model)
         run = run_annotate(manifest, Path(folder) / "out", model)
@@ -54,6 +54,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=int, default=4_000)
+    parser.add_argument("--model", default="whisper-base-emodb", help="a bundled one")
     parser.add_argument("--random-weights", action="store_true", help="a tiny model of the same input shapes")
     return parser.parse_args()
 

@@ -67,6 +67,15 @@ def test_a_bundled_models_card_is_what_the_code_writes(monkeypatch: pytest.Monke
     assert model_card(folder.config, facts) == folder.card
 
 
+def test_a_recipe_of_an_older_version_may_lack_a_number() -> None:
+    config, results = find_model().config, {"shipped": [(0, two_classes(5))]}
+    older = asdict(load_recipe("robust"))
+    del older["enhancement"]["beside"], older["class_weights"]
+    older["copies"] = list(older["copies"])
+    training = {"recipe": older, "seed": 0}
+    assert OPTIMISTIC in flat(model_card(replace(config, training=training), facts_of(results)))
+
+
 def test_a_fixed_number_of_epochs() -> None:
     text = flat(card_of(Recipe()))
     assert "5 folds, a fixed number of epochs, no epoch chosen on a test speaker; pooled" in text

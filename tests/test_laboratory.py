@@ -12,7 +12,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from emoboost.checkpoint import CONFIG, TRAINING_AUDIO, ModelFolder, find_model
+from emoboost.checkpoint import CONFIG, TRAINING_AUDIO, ModelFolder, find_model, load_frozen, save_model
 from emoboost.config import EnhancementConfig, MfccBranchConfig
 from emoboost.corpus import read_corpus
 from emoboost.encoder_source import EncoderSource
@@ -21,6 +21,7 @@ from emoboost.errors import EmoboostError, OutputError, UsageError
 from emoboost.feature_cache import FeatureCache
 from emoboost.frozen import encode, keep_inputs
 from emoboost.label_maps import load_label_map, merged_classes
+from emoboost.model import MsEmoBoost
 from emoboost.predict import load_model, preparation_for
 from emoboost.priors import trained_on
 from emoboost.recipe import Recipe
@@ -29,6 +30,7 @@ from emoboost.survey import survey
 from emoboost.training import EpochReport
 from emoboost.trials import Trial, TrialResult, fit_temperature, run_trial
 from emoboost.utterance import Utterance
+from emoboost.variants import ALONE, VARIANTS
 from jobs.caching import CacheWork, EncodePacks, prepare_pack
 from jobs.cross_corpus import cross_protocol, join
 from jobs.evaluate import evaluation_of, remarks_on
@@ -518,6 +520,23 @@ def test_ids_of_training_data_with_other_samples_are_told(laboratory: Laboratory
     (known / TRAINING_AUDIO).write_text(f"{'f' * 64} {Path(corpus.utterances[3].uri).stem}\n")
     (line,) = warnings_of(find_model(known), corpus, [])
     assert line.startswith("1 of 12 utterances have names of training data")
+
+
+def test_a_fixed_model_may_be_an_encoder_alone(
+    acted: str, clips: list[Path], tiny_model: ModelFolder, tmp_path: Path
+) -> None:
+    config = VARIANTS[ALONE].change(dataclasses.replace(tiny_model.config, name="alone"))
+    saved = save_model(tmp_path / "alone", config, MsEmoBoost(config).head.state_dict(), load_frozen(tiny_model))
+    source = EncoderSource(model=str(saved.path))
+    plan = Plan(variants=(), seeds=(), recipe=Recipe(copies=("clean",)), source=source)
+    laboratory = filled(prepare_fixed(read_corpus(acted), plan, tmp_path / "cache", FIXED))
+    classes, merging = merged_classes(config.classes, None)
+    evaluation = evaluation_of_fixed(saved, laboratory, merging, classes, [], leaky=False)
+    (scores,) = evaluation.variants["alone"]
+    expected = [list(load_model(saved.path).predict(clip).probabilities.values()) for clip in clips[:3]]
+    np.testing.assert_allclose(scores.probabilities[:3], expected, atol=2e-3)  # cached as float16
+    with pytest.raises(UsageError, match=r"--base-model .*alone: it has no spectrogram branch to take AlexNet from"):
+        prepare(read_corpus(acted), dataclasses.replace(plan, variants=("both",), seeds=(0,)), tmp_path / "cache")
 
 
 def test_a_fixed_models_bias_decides_its_labels(

@@ -41,8 +41,8 @@ def words(*more: str, corpus: str = "acted.csv", output: str = "mine") -> list[s
 
 
 @pytest.fixture(scope="module")
-def trained(workshop: Path, shell: Shell) -> Result:
-    return shell.run(*words("--loso-seeds", "0"), cwd=workshop)
+def trained(workshop: Path, joined: Shell) -> Result:
+    return joined.run(*words("--loso-seeds", "0"), cwd=workshop)
 
 
 class TestTrain:
@@ -77,10 +77,10 @@ class TestTrain:
         assert names == {clip.stem for clip in [*EMODB, *LIBRISPEECH[:4]]}
 
     def test_is_scored_as_it_predicts_and_says_that_it_has_heard_this(
-        self, trained: Result, workshop: Path, shell: Shell
+        self, trained: Result, workshop: Path, joined: Shell
     ) -> None:
         assert trained.code == 0
-        scored = shell.run("evaluate", "acted.csv", "--model", "mine", "--output", "scored", cwd=workshop)
+        scored = joined.run("evaluate", "acted.csv", "--model", "mine", "--output", "scored", cwd=workshop)
         assert scored.code == 0, scored.stderr
         assert "warning: 12 of 12 utterances are in the model's training data" in scored.stderr
         assert scored.stdout.startswith("LEAKY: ")
@@ -90,31 +90,31 @@ class TestTrain:
         assert row.label == answer.label
         assert row[f"prob_{answer.label}"] == pytest.approx(answer.confidence, abs=2e-3)
 
-    def test_annotate_and_predict_with_it(self, trained: Result, workshop: Path, shell: Shell) -> None:
+    def test_annotate_and_predict_with_it(self, trained: Result, workshop: Path, joined: Shell) -> None:
         assert trained.code == 0
         (workshop / "new.csv").write_text("\n".join(["path", *map(str, LIBRISPEECH), ""]))
-        annotated = shell.run("annotate", "new.csv", "--model", "mine", cwd=workshop)
+        annotated = joined.run("annotate", "new.csv", "--model", "mine", cwd=workshop)
         assert annotated.code == 0, annotated.stderr
         assert "(trained on acted speech of many, 12 utterances of 4 speakers)" in annotated.stdout
         rows = rows_of(workshop / "new.emotions")
         assert_labelled_alone(rows, [Heard(clip) for clip in LIBRISPEECH], load_model(workshop / "mine"))
-        predicted = shell.run("predict", LIBRISPEECH[0], "--model", "mine", "--json", cwd=workshop)
+        predicted = joined.run("predict", LIBRISPEECH[0], "--model", "mine", "--json", cwd=workshop)
         (answer,) = json.loads(predicted.stdout)
         assert answer["label"] == rows[0]["label"]
         assert answer["confidence"] == pytest.approx(rows[0]["confidence"], abs=1e-5)
 
-    def test_is_reproducible_and_needs_no_loso(self, trained: Result, workshop: Path, shell: Shell) -> None:
+    def test_is_reproducible_and_needs_no_loso(self, trained: Result, workshop: Path, joined: Shell) -> None:
         """Held-out figures do not touch the shipped weights."""
-        again = shell.run(*words("--loso-seeds", "", output="again/mine"), cwd=workshop)
+        again = joined.run(*words("--loso-seeds", "", output="again/mine"), cwd=workshop)
         assert again.code == 0, again.stderr
         for name in ("model.safetensors", "frozen.safetensors"):
             assert (workshop / "again/mine" / name).read_bytes() == (workshop / "mine" / name).read_bytes(), trained
         assert "Not measured" in (workshop / "again/mine/README.md").read_text()
 
-    def test_the_encoder_alone_in_closed_form(self, workshop: Path, shell: Shell) -> None:
+    def test_the_encoder_alone_in_closed_form(self, workshop: Path, joined: Shell) -> None:
         """It has a classifier for known speakers, and nothing of guidance."""
         more = ["--recipe", "closed.yaml", "--variant", "encoder", "--loso-seeds", ""]
-        closed = shell.run(*words(*more, output="closed"), cwd=workshop)
+        closed = joined.run(*words(*more, output="closed"), cwd=workshop)
         assert closed.code == 0, closed.stderr
         head = load_adapted(find_model(workshop / "closed"))
         assert head is not None
