@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from emoboost.checkpoint import find_model
 from emoboost.encoder_source import EncoderSource
 from emoboost.errors import UsageError
 from emoboost.user_path import user_path
@@ -33,11 +34,12 @@ def encoder_source(base_model: str, encoder: str | None, layers: str, alexnet: P
 
     Raises:
         UsageError: layers that are no numbers.
+        ModelError: there is no such base model.
     """
     if encoder is not None and user_path(encoder).exists():
         encoder = str(user_path(encoder).absolute())
     return EncoderSource(
-        model=base_model,
+        model=find_model(base_model).reference,
         encoder=encoder,
         layers=parse_layers(layers),
         alexnet=None if alexnet is None else str(alexnet.absolute()),

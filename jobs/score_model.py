@@ -65,7 +65,7 @@ def score_model(options: ScoreOptions) -> Evaluation:
         variants=(),
         seeds=(),
         recipe=Recipe(copies=("clean",)),
-        source=EncoderSource(model=options.model),
+        source=EncoderSource(model=folder.reference),
         conditions=options.conditions,
     )
     laboratory = prepare_fixed(corpus, plan, options.cache, FIXED)
