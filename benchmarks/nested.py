@@ -205,6 +205,8 @@ def main() -> None:
     given = parser.parse_args()
     choices = [tuple(map(int, each.split(","))) for each in given.layers.split()]
     recipes = {name: load_recipe(name) for name in given.recipes.split()}
+    if given.encoder is None and len(choices) > 1:
+        parser.error("the bundled model has layers 2, 3, 4 alone: --layers needs --encoder")
     layers = tuple(sorted({layer for each in choices for layer in each}))
     source = EncoderSource() if given.encoder is None else EncoderSource(encoder=given.encoder, layers=layers)
     copies = list(dict.fromkeys(copy for recipe in recipes.values() for copy in recipe.copies))

@@ -73,8 +73,8 @@ def archives(corpus: Corpus, recipe: Recipe) -> Iterator[tuple[float | None, tup
     for speaker in sorted(set(speakers)):
         others = speakers[heard.utterance] != speaker
         values, labels = heard.values[others], truth[heard.utterance[others]]
-        weights, biases = fit_discriminant(values, labels, classes, shrinkage)
         names = speakers[heard.utterance[others]].tolist()
+        weights, biases = fit_discriminant(values, labels, classes, shrinkage, names)
         head = fit_adapted(values, labels, names, heard.copy[others] == 0, classes, shrinkage)
         rows = np.flatnonzero(~others & (heard.copy == 0))
         tested = np.unique(heard.utterance[rows])

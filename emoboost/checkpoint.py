@@ -1,5 +1,5 @@
 """One folder is one model: config.json, model.safetensors (trained), frozen.safetensors (embedded encoders), README.md;
-and where it can be adapted to speakers, adapted.safetensors.
+and where it can be adapted to speakers, adapted.safetensors. Only bundled models may share a file of frozen encoders.
 
 Nothing is unpickled, and nothing is downloaded but a folder that the user names by URL. Every weight file is checked
 against the hash in the config before a tensor of it is used, and every tensor must be used exactly once.
@@ -60,8 +60,12 @@ class ModelFolder:
         """What finds this model again in another process or on another machine: a bundled name, a path or a URL."""
         if self.origin is not None:
             return self.origin
-        bundled = self.path.parent == BUNDLED
-        return self.path.name if bundled else str(self.path.absolute())
+        return self.path.name if self.is_bundled else str(self.path.absolute())
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it comes with the package, by whatever path it was named."""
+        return self.path.resolve().parent == BUNDLED.resolve()
 
     def verify(self) -> None:
         """Check every weight file against its hash, without loading a tensor.
@@ -85,7 +89,7 @@ class ModelFolder:
         So the package holds frozen encoders once, however many heads come with them.
         """
         own = self.path / name
-        if self.path.parent != BUNDLED or own.exists():
+        if name not in self.config.weights or own.exists() or not self.is_bundled:
             return own
         for other in bundled_models():
             file = BUNDLED / other / name
@@ -279,7 +283,10 @@ def _verified(folder: ModelFolder, name: str) -> bytes:
     try:
         content = read_whole(folder.weight_file(name), weight_bytes(folder.config))
     except OSError as error:
-        raise ModelError(f"{folder.path / name}: cannot be read ({error.strerror}); copy the model again") from error
+        reason = f"{folder.path / name}: cannot be read ({error.strerror})"
+        raise ModelError(
+            f"{reason}; copy the model again (a bundled one may have this file in the folder of another)"
+        ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != folder.config.weights.get(name):
         raise ModelError(

@@ -21,6 +21,9 @@ ALEXNET = "alexnet."
 """How names of its tensors begin in a model."""
 
 
+NO_ALEXNET = "--base-model {}: it has no spectrogram branch to take AlexNet from"
+
+
 @dataclass(frozen=True)
 class EncoderSource:
     """A model's embedded encoders, or others in their place."""
@@ -38,7 +41,7 @@ class EncoderSource:
         """A model of that name with untrained head sizes of the source, and its encoders.
 
         Raises:
-            UsageError: a folder, file, hub id or layer cannot be used.
+            UsageError: a folder, file, hub id or layer cannot be used, or an AlexNet was given for a model without one.
         """
         from emoboost.model import FrozenEncoders
 
@@ -57,6 +60,8 @@ class EncoderSource:
         )
         tensors = load_frozen(folder)
         if config.spectrogram_branch is None:
+            if self.alexnet is not None:
+                raise UsageError(NO_ALEXNET.format(self.model))
             tensors = {key: value for key, value in tensors.items() if not key.startswith(ALEXNET)}
         if self.encoder is not None:
             from emoboost.backbone import load_encoder

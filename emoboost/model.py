@@ -9,7 +9,7 @@ the two guidance sequences (300 and 36 in the paper's form).
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -171,7 +171,7 @@ class EnhancementHead(nn.Module):
             valid_frames: (B,) integers, frames before the zero padding.
             mfcc: (B, 300, 40), needed when the model has that branch.
             image: (B, 36, 256) AlexNet positions, needed when the model has that branch.
-            unguided: (B,) booleans; these segments are weighted as if there were no guidance (training only).
+            unguided: (B,) booleans; these segments are treated as if there were no guidance (training only).
         """
         x_w = self.standardise(frames)  # (B, T', D)
         plain = self._plain_weights(valid_frames, x_w)  # (B, T')
@@ -259,6 +259,12 @@ class FrozenEncoders(nn.Module):
         self.alexnet = SpectrogramImage(config.spectrogram_branch) if config.spectrogram_branch else None
         self.requires_grad_(requires_grad=False)
         self.eval()
+
+    def cut_to(self, config: ModelConfig) -> Self:
+        """Without AlexNet where a model sees no spectrogram."""
+        if config.spectrogram_branch is None:
+            self.alexnet = None
+        return self
 
     def free(self, layers: int, *, alexnet: bool) -> None:
         """Let the encoder's last layers, and AlexNet, be trained; nothing else of them.

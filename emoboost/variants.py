@@ -68,6 +68,16 @@ def chosen_variant(name: str) -> str:
     return name
 
 
+def used_parts(names: Sequence[str], config: ModelConfig) -> ModelConfig:
+    """The model with those guidance branches that any of the variants has."""
+    variants = configs_of(names, config).values()
+    return dataclasses.replace(
+        config,
+        mfcc_branch=next((each.mfcc_branch for each in variants if each.mfcc_branch), None),
+        spectrogram_branch=next((each.spectrogram_branch for each in variants if each.spectrogram_branch), None),
+    )
+
+
 def configs_of(names: Sequence[str], config: ModelConfig) -> dict[str, ModelConfig]:
     """Each variant's model."""
     return {name: VARIANTS[name].change(config) for name in names}

@@ -101,7 +101,8 @@ class EncodePacks:
         self.encoders = None
         if not work.inputs_only:
             with collector_paused():
-                self.encoders = work.source.load(work.config.name, work.config.classes)[1].to(work.device)
+                encoders = work.source.load(work.config.name, work.config.classes)[1]
+                self.encoders = encoders.cut_to(work.config).to(work.device)
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         """Encode each entry by itself and publish them together; what cannot be done comes back in words.

@@ -14,7 +14,7 @@ from cluster.resources import slots_for
 from emoboost.augment import Augmentation
 from emoboost.config import ModelConfig
 from emoboost.corpus import Corpus
-from emoboost.encoder_source import EncoderSource
+from emoboost.encoder_source import NO_ALEXNET, EncoderSource
 from emoboost.enrolment import Enrolment, refuse_few
 from emoboost.errors import EmoboostError, OutputError, UsageError
 from emoboost.evaluation import Evaluation
@@ -24,7 +24,7 @@ from emoboost.recipe import Recipe
 from emoboost.segment import count_segments
 from emoboost.survey import Survey, rows_of, survey
 from emoboost.trials import Trial, TrialResult, list_trials
-from emoboost.variants import configs_of
+from emoboost.variants import configs_of, used_parts
 from jobs.caching import PACK_ENTRIES, CacheWork, Wanted, fill_cache, refuse_small_disk
 from jobs.console import say
 from jobs.trial_progress import trial_progress
@@ -243,8 +243,6 @@ def prepare(
         # A leaky protocol chooses the epoch on the test fold; with as much patience as epochs it never stops early.
         plan = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, patience=plan.recipe.epochs))
     base, encoders = plan.source.load(name, corpus.classes)
-    if encoders.alexnet is None:
-        raise UsageError(f"--base-model {plan.source.model}: it has no spectrogram branch to take AlexNet from")
     found = survey(corpus, base.segment.sample_rate)
     rows = rows_of(corpus, found)
     folds = protocol.folds(rows, k, validated=plan.recipe.patience is not None)
@@ -253,7 +251,10 @@ def prepare(
             raise UsageError(f"--adapt needs a recipe with shrinkage; {plan.recipe.name} has none")
         refuse_few(plan.adapt, [corpus.speakers[row] for fold in folds for row in fold.test])
     inner = [inner_folds(fold, rows) for fold in folds] if plan.calibrated else []
-    config = plan.recipe.head_of(base)
+    config = used_parts(plan.variants, plan.recipe.head_of(base))
+    if config.spectrogram_branch is not None and encoders.alexnet is None:
+        raise UsageError(NO_ALEXNET.format(plan.source.model))
+    encoders.cut_to(config)
     features = FeatureCache.open(cache, {**settings_of(config, encoders), "inputs_only": plan.recipe.tunes})
     wanted = _wanted(corpus, found, folds, plan.recipe)
     tested = {int(row) for fold in folds for row in fold.test}

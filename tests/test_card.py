@@ -11,6 +11,7 @@ from reading import REPOSITORY
 from emoboost.card import CardFacts, model_card
 from emoboost.checkpoint import bundled_models, find_model
 from emoboost.recipe import Recipe, load_recipe
+from emoboost.variants import VARIANTS
 
 OPTIMISTIC = "was chosen with leave-one-speaker-out results on EMO-DB in view"
 
@@ -121,3 +122,27 @@ def test_without_runs_nothing_was_fitted() -> None:
     assert "scores that were never calibrated" in text
     assert "calibrated on the training corpus" not in text
     assert "runs below |" in card_of(Recipe())
+
+
+@pytest.mark.parametrize(
+    ("variant", "says", "parts"),
+    [
+        ("both", "MS-EmoBoost (Song et al., Scientific Reports 15:21607, 2025) on ", ("AlexNet (I", "Bi-LSTM")),
+        ("mfcc", "15:21607, 2025) without its spectrogram on ", ("Bi-LSTM",)),
+        ("spectrogram", "15:21607, 2025) without its MFCCs on ", ("AlexNet (I",)),
+        ("no-attention", "15:21607, 2025) without its attention on ", ("AlexNet (I", "Bi-LSTM")),
+        ("encoder", "The encoder alone, without the guidance of MS-EmoBoost (Song et al.,", ()),
+    ],
+)
+def test_names_what_a_variant_lacks(variant: str, says: str, parts: tuple[str, ...]) -> None:
+    config = VARIANTS[variant].change(find_model().config)
+    text = flat(model_card(config, facts_of({})))
+    assert says in text
+    assert [part for part in ("AlexNet (I", "Bi-LSTM") if part in text] == list(parts)
+
+
+def test_one_seed_has_no_mean() -> None:
+    text = flat(card_of(Recipe()))
+    assert "; seed 0." in text
+    assert "in brackets" not in text
+    assert "| shipped | **95.0** | **95.0** |" in text

@@ -20,6 +20,7 @@ from emoboost.checkpoint import (
     CONFIG,
     FROZEN,
     TRAINED,
+    TRAINING_AUDIO,
     ModelFolder,
     bundled_models,
     find_model,
@@ -182,6 +183,15 @@ class TestSharedEncoders:
         shared, own = load_network(alone).frozen.backbone, load_network(tiny_model).frozen.backbone
         for name, tensor in own.state_dict().items():
             assert torch.equal(shared.state_dict()[name], tensor)
+
+    def test_are_found_by_a_relative_path_too(self, alone: ModelFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(alone.path.parent)
+        find_model("./alone").verify()
+        assert find_model("./alone").reference == "alone"
+
+    def test_nothing_but_weights_is_shared(self, alone: ModelFolder) -> None:
+        (alone.path.parent / "tiny" / TRAINING_AUDIO).write_text("")
+        assert alone.weight_file(TRAINING_AUDIO) == alone.path / TRAINING_AUDIO
 
     def test_others_are_not_taken(self, alone: ModelFolder) -> None:
         other = alone.path.parent / "tiny"

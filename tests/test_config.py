@@ -44,7 +44,9 @@ configs = st.builds(
     ),
     mfcc_branch=st.none() | st.builds(MfccBranchConfig, frame_pool=divisors, lstm_dropout=shares),
     spectrogram_branch=st.none() | st.builds(SpectrogramBranchConfig, standardise=st.booleans()),
-    enhancement=st.builds(EnhancementConfig, form=st.sampled_from(["paper", "mean_start"]), relu=st.booleans()),
+    enhancement=st.builds(
+        EnhancementConfig, form=st.sampled_from(["paper", "mean_start"]), relu=st.booleans(), beside=st.booleans()
+    ),
     temperature=numbers,
     training=st.dictionaries(texts, st.integers() | texts | st.lists(numbers), max_size=3),
     weights=st.dictionaries(texts, texts, max_size=2),

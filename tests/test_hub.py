@@ -70,7 +70,7 @@ def test_a_hub_id(repository: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, r
 def test_layers_are_checked_before_the_weights_are_fetched(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     reach(hub.endpoint, monkeypatch)
     hub.fetched.clear()
-    with pytest.raises(ModelError, match="this encoder has layers 1 to 3"):
+    with pytest.raises(ModelError, match="this encoder has layers 0 to 3"):
         load_encoder(NAME, [9])
     assert "model.safetensors" not in hub.fetched
 

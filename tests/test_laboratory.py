@@ -79,7 +79,8 @@ def filled(laboratory: Laboratory) -> Laboratory:
         prepared = preparation([wanted.utterance], [wanted.change])
         keep = keep_inputs(prepared.inputs, prepared.valid, config)
         inputs_only = laboratory.plan.recipe.tunes
-        entries.append((wanted.name, keep if inputs_only else encode(prepared.inputs, prepared.valid, encoders)))
+        cut = encoders.cut_to(laboratory.config)
+        entries.append((wanted.name, keep if inputs_only else encode(prepared.inputs, prepared.valid, cut)))
     laboratory.cache.publish(entries)
     return laboratory
 
@@ -105,6 +106,33 @@ def results(
     laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TrialWork, dict[Trial, TrialResult]]:
     return done(laboratory, tmp_path_factory.mktemp("run") / "trials")
+
+
+class TestEncoderAlone:
+    """Nothing is computed that no variant looks at."""
+
+    def test_same_figures_without_the_guidances_inputs(
+        self, acted: str, tiny_model: ModelFolder, tmp_path: Path, results: tuple[TrialWork, dict[Trial, TrialResult]]
+    ) -> None:
+        plan = plan_for(tiny_model, variants=(ALONE,))
+        laboratory = filled(prepare(read_corpus(acted), plan, tmp_path / "cache", "loso"))
+        assert laboratory.config.mfcc_branch is laboratory.config.spectrogram_branch is None
+        features = laboratory.cache.features([[each.name for each in wanted] for wanted in laboratory.wanted])
+        assert features.mfcc is features.image is None
+        _, found = done(laboratory, tmp_path / "trials")
+        both = results[1]
+        for trial, result in found.items():
+            np.testing.assert_array_equal(result.logits, both[trial].logits)
+
+    def test_needs_no_alexnet(self, acted: str, tiny_model: ModelFolder, tmp_path: Path) -> None:
+        config = VARIANTS[ALONE].change(dataclasses.replace(tiny_model.config, name="alone"))
+        saved = save_model(tmp_path / "alone", config, MsEmoBoost(config).head.state_dict(), load_frozen(tiny_model))
+        corpus = read_corpus(acted)
+        assert prepare(corpus, plan_for(saved, variants=(ALONE,)), tmp_path / "cache", "loso").missing_features()
+        with pytest.raises(UsageError, match=r"--base-model .*alone: it has no spectrogram branch to take AlexNet"):
+            prepare(corpus, plan_for(saved), tmp_path / "cache", "loso")
+        with pytest.raises(UsageError, match=r"--base-model .*alone: it has no spectrogram branch to take AlexNet"):
+            EncoderSource(model=str(saved.path), alexnet="any.safetensors").load("x", ("a", "b"))
 
 
 class TestPrepared:
@@ -535,8 +563,6 @@ def test_a_fixed_model_may_be_an_encoder_alone(
     (scores,) = evaluation.variants["alone"]
     expected = [list(load_model(saved.path).predict(clip).probabilities.values()) for clip in clips[:3]]
     np.testing.assert_allclose(scores.probabilities[:3], expected, atol=2e-3)  # cached as float16
-    with pytest.raises(UsageError, match=r"--base-model .*alone: it has no spectrogram branch to take AlexNet from"):
-        prepare(read_corpus(acted), dataclasses.replace(plan, variants=("both",), seeds=(0,)), tmp_path / "cache")
 
 
 def test_a_fixed_models_bias_decides_its_labels(

@@ -18,6 +18,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from tiny_model import tiny_config
 
 from emoboost.config import ModelConfig
+from emoboost.discriminant import fit_discriminant
 from emoboost.folds import PROTOCOLS, Rows
 from emoboost.frozen import FrozenFeatures
 from emoboost.recipe import Recipe
@@ -130,6 +131,18 @@ class TestTrainHead:
         np.testing.assert_allclose(
             found - found[:, :1], expected - expected[:, :1], rtol=1e-3, atol=1e-3 * np.abs(expected).max()
         )
+
+    def test_with_a_shrinkage_each_speaker_of_a_class_counts_alike(self, features: FrozenFeatures) -> None:
+        count = len(features.utterance)
+        rows = np.sort(np.random.default_rng(0).permutation(count)[: 2 * count // 3])
+        speakers = [SPEAKERS[utterance] for utterance in features.utterance]
+        recipe = dataclasses.replace(QUICK, shrinkage=0.4)
+        learner = train_head(features, labels_of(features), rows, ALONE, recipe, 0, speakers=speakers).learner
+        vectors = segment_outputs(learner, features, rows).vector.numpy()
+        of_rows = [speakers[row] for row in rows]
+        weights, biases = fit_discriminant(vectors, labels_of(features)[rows], 4, 0.4, of_rows)
+        np.testing.assert_allclose(learner.head.classify.weight.detach().numpy(), weights, rtol=1e-4, atol=1e-5)
+        assert not np.allclose(fit_discriminant(vectors, labels_of(features)[rows], 4, 0.4)[1], biases)
 
     def test_same_seed_same_bits(self, features: FrozenFeatures) -> None:
         first = trained(features)
@@ -327,6 +340,16 @@ def logits_of(experiment: Experiment, seed: int = 0) -> np.ndarray:
 
 
 class TestTrials:
+    def test_who_speaks_in_each_row_reaches_the_closed_form(self, features: FrozenFeatures) -> None:
+        plain = experiment_of(features, recipe=dataclasses.replace(QUICK, shrinkage=0.4))
+        assert plain.speaking == []
+        known = dataclasses.replace(plain, speakers=SPEAKERS)
+        assert known.speaking == [SPEAKERS[utterance] for utterance in features.utterance]
+        rows = np.flatnonzero(np.isin(features.utterance, known.folds[0].train))
+        labels = known.truth[features.utterance]
+        expected = train_head(features, labels, rows, ALONE, known.recipe, 0, speakers=known.speaking)
+        assert run_trial(known, Trial("alone", 0, 0)).weights_hash == expected.weights_hash
+
     def test_never_trains_on_the_tested_speaker(self, features: FrozenFeatures) -> None:
         """Other labels and other second copies of speaker a change every head but the one that is tested on a."""
         expected = logits_of(experiment_of(features))
