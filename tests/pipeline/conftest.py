@@ -114,11 +114,11 @@ def example(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Annotated
 
 
 @pytest.fixture(scope="session")
-def archive(shell: Shell, small: EmotionModel, tmp_path_factory: pytest.TempPathFactory) -> Annotated:
+def archive(joined: Shell, small: EmotionModel, tmp_path_factory: pytest.TempPathFactory) -> Annotated:
     """Three shards of spans from a Parquet manifest with typed columns, labelled by the small model."""
     cwd = tmp_path_factory.mktemp("archive")
     manifest, heard = typed_archive(cwd)
-    result = shell.run("annotate", manifest, "--output", "labelled", "--model", small.folder.path, "--json", cwd=cwd)
+    result = joined.run("annotate", manifest, "--output", "labelled", "--model", small.folder.path, "--json", cwd=cwd)
     assert result.code == 0, result.stderr
     return Annotated(result, cwd, manifest, cwd / "labelled", heard)
 

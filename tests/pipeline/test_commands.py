@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import typer
 
+from emoboost.checkpoint import bundled_models, find_model
 from emoboost.predict import EmotionModel
 from jobs.cli import app
 from pipeline.conftest import Annotated
@@ -150,9 +151,9 @@ def assert_same(name: str, text: str, value: Any) -> None:
 class TestModel:
     def test_list(self, shell: Shell, bundled: EmotionModel, tmp_path: Path) -> None:
         assert shell.run("model", "list", cwd=tmp_path).stdout.startswith(bundled.identity)
-        (facts,) = json.loads(shell.run("model", "list", "--json", cwd=tmp_path).stdout)
-        assert facts["identity"] == bundled.identity
-        assert facts["size_mb"] < 50
+        listed = json.loads(shell.run("model", "list", "--json", cwd=tmp_path).stdout)
+        assert [facts["identity"] for facts in listed] == [find_model(name).identity for name in bundled_models()]
+        assert all(20 < facts["size_mb"] < 50 for facts in listed), "with the encoders that they share"
 
     def test_show(self, shell: Shell, bundled: EmotionModel, tmp_path: Path) -> None:
         text = shell.run("model", "show", cwd=tmp_path).stdout

@@ -50,8 +50,8 @@ def words(tiny_model: ModelFolder) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def evaluated(workshop: Path, words: list[str], shell: Shell) -> Result:
-    return shell.run(*words, "--recipe", "few.yaml", "--output", "few", "--json", cwd=workshop)
+def evaluated(workshop: Path, words: list[str], joined: Shell) -> Result:
+    return joined.run(*words, "--recipe", "few.yaml", "--output", "few", "--json", cwd=workshop)
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -25,8 +25,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: ModelFolder) -> 
 
 
 @pytest.fixture(scope="module")
-def annotated(place: Path, shell: Shell) -> Result:
-    return shell.run("annotate", "calls.csv", "--model", "mine", "--output", "calls", "--embeddings", cwd=place)
+def annotated(place: Path, joined: Shell) -> Result:
+    return joined.run("annotate", "calls.csv", "--model", "mine", "--output", "calls", "--embeddings", cwd=place)
 
 
 def rows(folder: Path) -> list[dict[str, object]]:
