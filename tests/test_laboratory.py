@@ -115,7 +115,7 @@ class TestEncoderAlone:
         self, acted: str, tiny_model: ModelFolder, tmp_path: Path, results: tuple[TrialWork, dict[Trial, TrialResult]]
     ) -> None:
         plan = plan_for(tiny_model, variants=(ALONE,))
-        laboratory = filled(prepare(read_corpus(acted), plan, tmp_path / "cache", "loso"))
+        laboratory = filled(prepare(read_corpus(acted), plan, tmp_path / "cache"))
         assert laboratory.config.mfcc_branch is laboratory.config.spectrogram_branch is None
         features = laboratory.cache.features([[each.name for each in wanted] for wanted in laboratory.wanted])
         assert features.mfcc is features.image is None
@@ -128,9 +128,9 @@ class TestEncoderAlone:
         config = VARIANTS[ALONE].change(dataclasses.replace(tiny_model.config, name="alone"))
         saved = save_model(tmp_path / "alone", config, MsEmoBoost(config).head.state_dict(), load_frozen(tiny_model))
         corpus = read_corpus(acted)
-        assert prepare(corpus, plan_for(saved, variants=(ALONE,)), tmp_path / "cache", "loso").missing_features()
+        assert prepare(corpus, plan_for(saved, variants=(ALONE,)), tmp_path / "cache").missing_features()
         with pytest.raises(UsageError, match=r"--base-model .*alone: it has no spectrogram branch to take AlexNet"):
-            prepare(corpus, plan_for(saved), tmp_path / "cache", "loso")
+            prepare(corpus, plan_for(saved), tmp_path / "cache")
         with pytest.raises(UsageError, match=r"--base-model .*alone: it has no spectrogram branch to take AlexNet"):
             EncoderSource(model=str(saved.path), alexnet="any.safetensors").load("x", ("a", "b"))
 
