@@ -1,0 +1,110 @@
+"""What MFCCs and AlexNet know beside the encoder, with nothing learned but a classifier in closed form.
+
+Each segment is the mean of its encoder's frames, the mean and deviation of its MFCCs, and the mean and maximum of
+AlexNet's 36 positions. Strict leave-one-speaker-out. The features are those that `evaluate` left in its cache:
+
+    emoboost-batch evaluate emodb.parquet --recipe r --encoder WHISPER_BASE --layers 0 --seeds 0 --output emodb-layer0
+    python benchmarks/guidance_beside.py emodb.parquet --recipe r --encoder WHISPER_BASE --layers 0
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from emoboost.corpus import Corpus, read_corpus
+from emoboost.discriminant import fit_discriminant
+from emoboost.feature_cache import default_cache
+from emoboost.frozen import FrozenFeatures
+from emoboost.metrics import paired_bootstrap, speaker_bootstrap
+from emoboost.recipe import load_recipe
+from emoboost.training import utterance_means
+from jobs.lab_arguments import encoder_source
+from jobs.laboratory import Plan, prepare
+
+SHRINKAGES = (0.3, 0.6)
+TOGETHER = 64
+
+
+def over_valid(values: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation over the first frames of each segment: (B, T, D), (B,) -> (B, D) each."""
+    mask = (torch.arange(values.shape[1])[None] < valid[:, None])[..., None]
+    mean = (values * mask).sum(1) / valid[:, None]
+    return mean, (((values - mean[:, None]).square() * mask).sum(1) / valid[:, None]).sqrt()
+
+
+def pooled(features: FrozenFeatures) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of every segment: encoder, MFCCs, AlexNet."""
+    rows = np.arange(len(features.utterance))
+    parts = []
+    for first in range(0, len(rows), TOGETHER):
+        frames, valid, mfcc, image = features.batch(rows[first : first + TOGETHER])
+        assert mfcc is not None
+        assert image is not None
+        spoken = (valid * mfcc.shape[1] // frames.shape[1]).clamp(1)
+        seen = torch.cat([image.mean(1), image.amax(1)], dim=1)
+        parts.append((over_valid(frames, valid)[0], torch.cat(over_valid(mfcc, spoken), dim=1), seen))
+    encoder, heard, seen = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
+    return encoder, heard, seen
+
+
+def strict_labels(corpus: Corpus, features: FrozenFeatures, vectors: np.ndarray, shrinkage: float) -> np.ndarray:
+    """Of held-out speakers' utterances."""
+    truth, who = corpus.class_numbers(corpus.classes), np.array(corpus.speakers)[features.utterance]
+    predicted = np.zeros_like(truth)
+    for speaker in sorted(set(corpus.speakers)):
+        rows, tested = who != speaker, (who == speaker) & (features.copy == 0)
+        center, scale = vectors[rows].mean(axis=0), vectors[rows].std(axis=0) + 1e-6
+        values, labels = (vectors[rows] - center) / scale, truth[features.utterance[rows]]
+        weights, biases = fit_discriminant(values, labels, len(corpus.classes), shrinkage, who[rows].tolist())
+        logits = (vectors[tested] - center) / scale @ weights.T + biases
+        utterances, number = np.unique(features.utterance[tested], return_inverse=True)
+        predicted[utterances] = utterance_means(logits, number, len(utterances)).argmax(axis=1)
+    return predicted
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
+    parser.add_argument("--recipe", default="robust", help="whose copies were heard")
+    parser.add_argument("--encoder")
+    parser.add_argument("--layers", default="")
+    parser.add_argument("--cache", type=Path, default=default_cache())
+    given = parser.parse_args()
+    corpus = read_corpus(given.manifest)
+    source = encoder_source("whisper-base-emodb", given.encoder, given.layers, None)
+    plan = Plan(variants=("both", "encoder"), seeds=(0,), recipe=load_recipe(given.recipe), source=source)
+    laboratory = prepare(corpus, plan, given.cache)
+    if missing := len(laboratory.missing_features()):
+        parser.error(f"{missing} features are not in {given.cache}; run evaluate first, as above")
+    features = laboratory.cache.features([[each.name for each in wanted] for wanted in laboratory.wanted])
+    encoder, mfcc, alexnet = pooled(features)
+    sets = {
+        "encoder alone": [encoder],
+        "MFCCs beside it": [encoder, mfcc],
+        "AlexNet beside it": [encoder, alexnet],
+        "both beside it": [encoder, mfcc, alexnet],
+        "MFCCs alone": [mfcc],
+        "AlexNet alone": [alexnet],
+    }
+    truth, classes = corpus.class_numbers(corpus.classes), len(corpus.classes)
+    print("| shrinkage | what the classifier sees | UA | 95 % interval | against the encoder alone |")
+    print("|---|---|---|---|---|")
+    for shrinkage in SHRINKAGES:
+        alone = strict_labels(corpus, features, encoder, shrinkage)
+        for name, parts in sets.items():
+            predicted = strict_labels(corpus, features, np.concatenate(parts, axis=1), shrinkage)
+            ua = speaker_bootstrap(truth, predicted, corpus.speakers, classes)["ua"]
+            gain = paired_bootstrap(truth, alone, predicted, corpus.speakers, classes)["ua"]
+            cells = [
+                f"{100 * each.value:.1f} | {100 * each.interval[0]:.1f} to {100 * each.interval[1]:.1f}"
+                for each in (ua, gain)
+                if each.interval
+            ]
+            print(f"| {shrinkage:g} | {name} | {cells[0]} | {cells[1].replace(' | ', ' (')}) |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
