@@ -12,14 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pooled import strict_labels
 
-from emoboost.corpus import Corpus, read_corpus
-from emoboost.discriminant import fit_discriminant
+from emoboost.corpus import read_corpus
 from emoboost.feature_cache import default_cache
 from emoboost.frozen import FrozenFeatures
 from emoboost.metrics import paired_bootstrap, speaker_bootstrap
 from emoboost.recipe import load_recipe
-from emoboost.training import utterance_means
 from jobs.lab_arguments import encoder_source
 from jobs.laboratory import Plan, prepare
 
@@ -34,7 +33,7 @@ def over_valid(values: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor,
     return mean, (((values - mean[:, None]).square() * mask).sum(1) / valid[:, None]).sqrt()
 
 
-def pooled(features: FrozenFeatures) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def statistics(features: FrozenFeatures) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of every segment: encoder, MFCCs, AlexNet."""
     rows = np.arange(len(features.utterance))
     parts = []
@@ -47,21 +46,6 @@ def pooled(features: FrozenFeatures) -> tuple[np.ndarray, np.ndarray, np.ndarray
         parts.append((over_valid(frames, valid)[0], torch.cat(over_valid(mfcc, spoken), dim=1), seen))
     encoder, heard, seen = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
     return encoder, heard, seen
-
-
-def strict_labels(corpus: Corpus, features: FrozenFeatures, vectors: np.ndarray, shrinkage: float) -> np.ndarray:
-    """Of held-out speakers' utterances."""
-    truth, who = corpus.class_numbers(corpus.classes), np.array(corpus.speakers)[features.utterance]
-    predicted = np.zeros_like(truth)
-    for speaker in sorted(set(corpus.speakers)):
-        rows, tested = who != speaker, (who == speaker) & (features.copy == 0)
-        center, scale = vectors[rows].mean(axis=0), vectors[rows].std(axis=0) + 1e-6
-        values, labels = (vectors[rows] - center) / scale, truth[features.utterance[rows]]
-        weights, biases = fit_discriminant(values, labels, len(corpus.classes), shrinkage, who[rows].tolist())
-        logits = (vectors[tested] - center) / scale @ weights.T + biases
-        utterances, number = np.unique(features.utterance[tested], return_inverse=True)
-        predicted[utterances] = utterance_means(logits, number, len(utterances)).argmax(axis=1)
-    return predicted
 
 
 def main() -> None:
@@ -80,7 +64,8 @@ def main() -> None:
     if missing := len(laboratory.missing_features()):
         parser.error(f"{missing} features are not in {given.cache}; run evaluate first, as above")
     features = laboratory.cache.features([[each.name for each in wanted] for wanted in laboratory.wanted])
-    encoder, mfcc, alexnet = pooled(features)
+    encoder, mfcc, alexnet = statistics(features)
+    is_clean = features.copy == 0
     sets = {
         "encoder alone": [encoder],
         "MFCCs beside it": [encoder, mfcc],
@@ -93,9 +78,10 @@ def main() -> None:
     print("| shrinkage | what the classifier sees | UA | 95 % interval | against the encoder alone |")
     print("|---|---|---|---|---|")
     for shrinkage in SHRINKAGES:
-        alone = strict_labels(corpus, features, encoder, shrinkage)
+        alone = strict_labels(corpus, encoder, features.utterance, is_clean, shrinkage)
         for name, parts in sets.items():
-            predicted = strict_labels(corpus, features, np.concatenate(parts, axis=1), shrinkage)
+            vectors = np.concatenate(parts, axis=1)
+            predicted = strict_labels(corpus, vectors, features.utterance, is_clean, shrinkage)
             ua = speaker_bootstrap(truth, predicted, corpus.speakers, classes)["ua"]
             gain = paired_bootstrap(truth, alone, predicted, corpus.speakers, classes)["ua"]
             cells = [

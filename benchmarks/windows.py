@@ -8,33 +8,14 @@ Strict leave-one-speaker-out, mean over valid frames, classifier in closed form;
 import argparse
 from pathlib import Path
 
-import numpy as np
-from pooled import Pooled, pooled
+from pooled import pooled, strict_labels
 
-from emoboost.corpus import Corpus, read_corpus
-from emoboost.discriminant import fit_discriminant
+from emoboost.corpus import read_corpus
 from emoboost.encoder_source import EncoderSource
-from emoboost.metrics import Estimate, speaker_bootstrap
+from emoboost.metrics import speaker_bootstrap
 from emoboost.recipe import load_recipe
-from emoboost.training import utterance_means
 
 SECONDS = (1.0, 2.0, 3.0, 4.0, 5.0)
-
-
-def strict_ua(corpus: Corpus, heard: Pooled, shrinkage: float) -> Estimate:
-    """Of labels for held-out speakers."""
-    truth, speakers = corpus.class_numbers(corpus.classes), np.array(corpus.speakers)
-    predicted = np.zeros_like(truth)
-    for speaker in sorted(set(speakers)):
-        who = speakers[heard.utterance]
-        rows, tested = who != speaker, heard.is_clean & (who == speaker)
-        center, scale = heard.mean[rows].mean(axis=0), heard.mean[rows].std(axis=0)
-        values, labels = (heard.mean[rows] - center) / scale, truth[heard.utterance[rows]]
-        weights, biases = fit_discriminant(values, labels, len(corpus.classes), shrinkage, who[rows].tolist())
-        logits = (heard.mean[tested] - center) / scale @ weights.T + biases
-        utterances, number = np.unique(heard.utterance[tested], return_inverse=True)
-        predicted[utterances] = utterance_means(logits, number, len(utterances)).argmax(axis=1)
-    return speaker_bootstrap(truth, predicted, corpus.speakers, len(corpus.classes))["ua"]
 
 
 def main() -> None:
@@ -47,11 +28,13 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
     given = parser.parse_args()
     corpus, robust = read_corpus(given.manifest), load_recipe("robust")
+    truth = corpus.class_numbers(corpus.classes)
     source = EncoderSource(encoder=given.encoder, layers=tuple(map(int, given.layers.split(","))))
     print("| segment | segments | UA | 95 % interval |\n|---|---|---|---|")
     for seconds in SECONDS:
         heard = pooled(corpus, load_recipe(given.copies).copies, source, robust.loudness, given.keep, seconds)
-        ua, interval = strict_ua(corpus, heard, robust.shrinkage or 0.6)
+        predicted = strict_labels(corpus, heard.mean, heard.utterance, heard.is_clean, robust.shrinkage or 0.6)
+        ua, interval = speaker_bootstrap(truth, predicted, corpus.speakers, len(corpus.classes))["ua"]
         low, high = interval or (float("nan"), float("nan"))
         count = int(heard.is_clean.sum())
         print(f"| {seconds:g} s | {count} | {100 * ua:.1f} | {100 * low:.1f} to {100 * high:.1f} |", flush=True)

@@ -113,7 +113,7 @@ class TestTrain:
 
     def test_the_encoder_alone_in_closed_form(self, workshop: Path, joined: Shell) -> None:
         """It has a classifier for known speakers, and nothing of guidance."""
-        more = ["--recipe", "closed.yaml", "--variant", "encoder", "--loso-seeds", ""]
+        more = ["--recipe", "closed.yaml", "--variant", "encoder", "--loso-seeds", "0"]
         closed = joined.run(*words(*more, output="closed"), cwd=workshop)
         assert closed.code == 0, closed.stderr
         head = load_adapted(find_model(workshop / "closed"))
@@ -123,6 +123,9 @@ class TestTrain:
         assert model.config.mfcc_branch is model.config.spectrogram_branch is None
         assert model.predict(EMODB[0]).label in CLASSES
         assert "The encoder alone, without the guidance of MS-EmoBoost" in find_model(workshop / "closed").card
+        assert set(model.config.training["loso"]) == {"encoder alone (shipped)"}
+        assert model.config.temperature != 1
+        assert (workshop / "closed/confusion.png").exists()
 
 
 class TestRefused:
