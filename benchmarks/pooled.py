@@ -132,6 +132,6 @@ def _encoder(corpus: Corpus, source: EncoderSource, seconds: float) -> tuple[Mod
     config = replace(config, backbone=backbone, segment=replace(config.segment, samples=samples))
     encoders = FrozenEncoders(config)
     encoder = encoders.backbone.encoder
-    with open_tensors(find_encoder(source.encoder).with_weights()) as stored:
+    with open_tensors(find_encoder(source.encoder, None).with_weights()) as stored:
         encoder.load_state_dict(whisper.read(stored, encoder.state_dict()))
     return config, encoders
