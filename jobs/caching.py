@@ -61,8 +61,11 @@ def fill_cache(work: CacheWork, layout: Layout) -> None:
     Raises:
         EmoboostError: an utterance cannot be read (training never drops data silently), or a pack cannot be written.
     """
-    with progress(sum(map(len, work.packs)), None) as running:
-        for counts in stream(len(work.packs), prepare_pack, work, EncodePacks, work, layout):
+    with (
+        progress(sum(map(len, work.packs)), None) as running,
+        stream(len(work.packs), prepare_pack, work, EncodePacks, work, layout) as packs,
+    ):
+        for counts in packs:
             if failure := counts.pop("failure"):
                 raise EmoboostError(failure)
             running.add(**counts)

@@ -4,7 +4,7 @@ import signal
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import NoReturn
 
@@ -43,20 +43,32 @@ def run(command: Callable[[], Exit], *, debug: bool, go_on: str = "the same comm
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = command()
-    except KeyboardInterrupt:
-        code = Exit.INTERRUPTED
-        print(f"Interrupted. What is finished stays; {go_on}.", file=sys.stderr)
-    except EmoboostError as error:
-        code = Exit(error.exit_code)
-        _show(str(error), debug=debug)
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = Exit.FAILURE
-    except Exception as error:
-        code = Exit.FAILURE
-        _show(f"{type(error).__name__}: {error}\n(an error of the program; --debug shows where)", debug=debug)
+    except (Exception, KeyboardInterrupt) as error:
+        code = _told(error, debug=debug, go_on=go_on)
     sys.stdout.flush()
     sys.exit(int(code))
+
+
+def _told(error: BaseException, *, debug: bool, go_on: str) -> Exit:
+    """Say what ended the command; its exit code."""
+    # What is being closed after Ctrl-C may fail in its turn, Ray above all; that is not why the command ended.
+    if any(isinstance(cause, KeyboardInterrupt) for cause in _with_causes(error)):
+        print(f"Interrupted. What is finished stays; {go_on}.", file=sys.stderr)
+        return Exit.INTERRUPTED
+    if isinstance(error, EmoboostError):
+        _show(str(error), debug=debug)
+        return Exit(error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()
+        return Exit.FAILURE
+    _show(f"{type(error).__name__}: {error}\n(an error of the program; --debug shows where)", debug=debug)
+    return Exit.FAILURE
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -108,15 +109,21 @@ def _one_pass(
     network = NetworkWork(job.task, job.model, layout.device, job.precision, attempts, job.access)
     done.reasons.clear()
     try:
-        with progress(*job.task.size(shards)) as shown, cluster.loss_noticed() as moved:
-            for row in _rows(prepare, network, layout, care=care):
+        with (
+            progress(*job.task.size(shards)) as shown,
+            cluster.loss_noticed() as moved,
+            _rows(prepare, network, layout, care=care) as rows,
+        ):
+            for row in rows:
                 moved()
                 _take(row, job, done, runner, storm, shown)
     finally:
         attempts.forget()
 
 
-def _rows(prepare: PrepareWork, network: NetworkWork, layout: Layout, *, care: bool) -> Iterator[dict[str, Any]]:
+def _rows(
+    prepare: PrepareWork, network: NetworkWork, layout: Layout, *, care: bool
+) -> AbstractContextManager[Iterator[dict[str, Any]]]:
     if care:
         return stream_alone(len(prepare.shards), LabelWithCare, (prepare, network), layout)
     return stream(len(prepare.shards), prepare_shard, prepare, LabelShards, network, layout)

@@ -1,5 +1,6 @@
 """Two stages on Ray Data: what CPU tasks prepare, network actors turn into results, one shard a block all the way."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 from cluster.resources import NETWORK_MEMORY, PREPARE_CPUS, PREPARE_MEMORY, Layout
 
 
+@contextlib.contextmanager
 def stream(
     shards: int,
     prepare: Callable[..., pa.Table],
@@ -15,8 +17,8 @@ def stream(
     network: type,
     network_work: Any,
     layout: Layout,
-) -> Iterator[dict[str, Any]]:
-    """Run every shard through both stages; yields each row of the second as it is done, in any order.
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """Run every shard through both stages, for the length of the context.
 
     Args:
         shards: how many; the first stage is given their numbers.
@@ -25,6 +27,9 @@ def stream(
         network: class of the second stage's actors: made with `network_work`, called with the first stage's table.
         network_work: what every actor is told.
         layout: how the stages share the cluster.
+
+    Yields:
+        each row of the second stage as it is done, in any order.
     """
     import ray.data
 
@@ -47,10 +52,14 @@ def stream(
         num_gpus=layout.network_gpus,
         memory=NETWORK_MEMORY,
     )
-    yield from _rows_of(done)
+    with _rows_of(done) as rows:
+        yield rows
 
 
-def stream_alone(shards: int, network: type, work: tuple[Any, ...], layout: Layout) -> Iterator[dict[str, Any]]:
+@contextlib.contextmanager
+def stream_alone(
+    shards: int, network: type, work: tuple[Any, ...], layout: Layout
+) -> Iterator[Iterator[dict[str, Any]]]:
     """The same with one stage, whose actors do all of the work of a shard.
 
     Args:
@@ -58,6 +67,9 @@ def stream_alone(shards: int, network: type, work: tuple[Any, ...], layout: Layo
         network: class of the actors: made with `work`, called with a one-row table that has the column `id`.
         work: what every actor is told.
         layout: how many actors the cluster holds.
+
+    Yields:
+        each row as it is done, in any order.
     """
     import ray.data
 
@@ -72,9 +84,17 @@ def stream_alone(shards: int, network: type, work: tuple[Any, ...], layout: Layo
         num_gpus=layout.network_gpus,
         memory=NETWORK_MEMORY,
     )
-    yield from _rows_of(done)
+    with _rows_of(done) as rows:
+        yield rows
 
 
-def _rows_of(done: Any) -> Iterator[dict[str, Any]]:
-    for rows in done.iter_batches(batch_size=None, batch_format="pyarrow"):
-        yield from rows.to_pylist()
+@contextlib.contextmanager
+def _rows_of(done: Any) -> Iterator[Iterator[dict[str, Any]]]:
+    batches = iter(done.iter_batches(batch_size=None, batch_format="pyarrow"))
+    try:
+        yield (row for rows in batches for row in rows.to_pylist())
+    finally:
+        # Where an error or Ctrl-C ended the loop, Ray Data's executor would otherwise be ended by the collector: after
+        # Ray itself was, which makes it start Ray anew.
+        with contextlib.suppress(Exception):
+            batches.close()

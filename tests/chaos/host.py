@@ -82,18 +82,19 @@ def watch(steps: Steps) -> None:
     PatientStore.ask = counted
 
 
+@contextlib.contextmanager
 def one_after_the_other(shards: int, prepare: Any, prepare_work: Any, network: Any, work: Any, layout: Layout) -> Any:
     """`jobs.pipeline.stream` without Ray."""
     label = network(work)
-    for shard in range(shards):
-        yield from label(prepare(pa.table({"id": [shard]}), prepare_work)).to_pylist()
+    tables = (label(prepare(pa.table({"id": [shard]}), prepare_work)) for shard in range(shards))
+    yield (row for table in tables for row in table.to_pylist())
 
 
+@contextlib.contextmanager
 def alone(shards: int, network: Any, work: tuple[Any, ...], layout: Layout) -> Any:
     """`jobs.pipeline.stream_alone` without Ray."""
     label = network(*work)
-    for shard in range(shards):
-        yield from label(pa.table({"id": [shard]})).to_pylist()
+    yield (row for shard in range(shards) for row in label(pa.table({"id": [shard]})).to_pylist())
 
 
 @contextlib.contextmanager
