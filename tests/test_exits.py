@@ -1,12 +1,14 @@
 """How a command ends: its exit code and its last line."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from emoboost.errors import UsageError
+from emoboost.errors import EmoboostError, ManifestError, ModelError, UsageError
 from jobs.exits import Exit, run
+
+INTERRUPTED = "Interrupted. What is finished stays; the same command continues.\n"
 
 
 @pytest.fixture(autouse=True)
@@ -16,8 +18,15 @@ def _signals_as_before() -> Iterator[None]:
     signal.signal(signal.SIGTERM, handler)
 
 
-def left_by(error: BaseException, while_closing: Exception | None) -> int:
-    """Exit code of a command that ends by an error, and fails in its turn while it puts things away."""
+def ended(command: Callable[[], Exit], *, debug: bool = False) -> int:
+    with pytest.raises(SystemExit) as caught:
+        run(command, debug=debug)
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+def raising(error: BaseException, while_closing: Exception | None = None) -> Callable[[], Exit]:
+    """A command that ends by an error, and perhaps fails in its turn while it puts things away."""
 
     def command() -> Exit:
         try:
@@ -26,18 +35,56 @@ def left_by(error: BaseException, while_closing: Exception | None) -> int:
             if while_closing is not None:
                 raise while_closing
 
-    with pytest.raises(SystemExit) as left:
-        run(command, debug=False, go_on="it goes on")
-    assert isinstance(left.value.code, int)
-    return left.value.code
+    return command
 
 
-@pytest.mark.parametrize("while_closing", [None, ValueError("owner is unknown"), UsageError("no such shard")])
-def test_ctrl_c_is_an_interruption_whatever_fails_after_it(
-    capsys: pytest.CaptureFixture[str], while_closing: Exception | None
+def test_the_codes_are_a_promise() -> None:
+    assert {code.name: int(code) for code in Exit} == {
+        **{"COMPLETE": 0, "FAILURE": 1, "USAGE": 2, "ERRORS": 3, "INCOMPLETE": 4, "WRONG": 5, "INTERRUPTED": 130}
+    }
+
+
+@pytest.mark.parametrize("code", list(Exit))
+def test_a_commands_own_code(code: Exit, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(lambda: code) == code
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "shown"),
+    [
+        (ManifestError("m.csv: line 3"), 2, "Error: m.csv: line 3\n"),
+        (ModelError("x"), 2, "Error: x\n"),
+        (EmoboostError("no room"), 1, "Error: no room\n"),
+        (ValueError("what"), 1, "Error: ValueError: what\n(an error of the program; --debug shows where)\n"),
+        (KeyboardInterrupt(), 130, INTERRUPTED),
+    ],
+)
+def test_an_error_is_a_line_or_two(
+    error: BaseException, code: int, shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert left_by(KeyboardInterrupt(), while_closing) == Exit.INTERRUPTED
-    assert capsys.readouterr().err == "Interrupted. What is finished stays; it goes on.\n"
+    assert ended(raising(error)) == code
+    assert capsys.readouterr() == ("", shown)
+
+
+def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(raising(ModelError("x")), debug=True) == 2
+    err = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in err
+    assert err.endswith("Error: x\n")
+
+
+@pytest.mark.parametrize("while_closing", [ValueError("owner is unknown"), UsageError("no such shard")])
+def test_ctrl_c_is_an_interruption_whatever_fails_after_it(
+    capsys: pytest.CaptureFixture[str], while_closing: Exception
+) -> None:
+    assert ended(raising(KeyboardInterrupt(), while_closing)) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == INTERRUPTED
+
+
+def test_an_error_that_follows_another_is_said_with_its_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(raising(ValueError("first"), UsageError("second"))) == Exit.USAGE
+    assert capsys.readouterr().err == "Error: second\n"
 
 
 def test_sigterm_is_an_interruption(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,17 +92,5 @@ def test_sigterm_is_an_interruption(capsys: pytest.CaptureFixture[str]) -> None:
         signal.raise_signal(signal.SIGTERM)
         return Exit.COMPLETE
 
-    with pytest.raises(SystemExit) as left:
-        run(command, debug=False)
-    assert left.value.code == Exit.INTERRUPTED
-    assert capsys.readouterr().err == "Interrupted. What is finished stays; the same command continues.\n"
-
-
-def test_what_fails_after_an_error_is_said_with_its_own_words(capsys: pytest.CaptureFixture[str]) -> None:
-    assert left_by(ValueError("first"), UsageError("second")) == Exit.USAGE
-    assert capsys.readouterr().err == "Error: second\n"
-
-
-def test_a_program_error_is_called_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert left_by(ValueError("first"), None) == Exit.FAILURE
-    assert capsys.readouterr().err == "Error: ValueError: first\n(an error of the program; --debug shows where)\n"
+    assert ended(command) == Exit.INTERRUPTED
+    assert capsys.readouterr().err == INTERRUPTED

@@ -289,53 +289,6 @@ class TestProgress:
         assert "30 of 30" in lines[1]
 
 
-class TestExits:
-    def test_the_codes_are_a_promise(self) -> None:
-        assert {code.name: int(code) for code in Exit} == {
-            **{"COMPLETE": 0, "FAILURE": 1, "USAGE": 2, "ERRORS": 3, "INCOMPLETE": 4, "WRONG": 5, "INTERRUPTED": 130}
-        }
-
-    def ended(self, command: Callable[[], Exit], debug: bool = False) -> int:
-        with pytest.raises(SystemExit) as caught:
-            run(command, debug=debug)
-        assert isinstance(caught.value.code, int)
-        return caught.value.code
-
-    @pytest.mark.parametrize("code", list(Exit))
-    def test_a_commands_own_code(self, code: Exit, capsys: pytest.CaptureFixture[str]) -> None:
-        assert self.ended(lambda: code) == code
-        assert capsys.readouterr().err == ""
-
-    @pytest.mark.parametrize(
-        ("error", "code", "shown"),
-        [
-            (ManifestError("m.csv: line 3"), 2, "Error: m.csv: line 3\n"),
-            (ModelError("x"), 2, "Error: x\n"),
-            (EmoboostError("no room"), 1, "Error: no room\n"),
-            (ValueError("what"), 1, "Error: ValueError: what\n(an error of the program; --debug shows where)\n"),
-            (KeyboardInterrupt(), 130, "Interrupted. What is finished stays; the same command continues.\n"),
-        ],
-    )
-    def test_an_error_is_a_line_or_two(
-        self, error: BaseException, code: int, shown: str, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert self.ended(raising(error)) == code
-        assert capsys.readouterr() == ("", shown)
-
-    def test_debug_shows_where(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert self.ended(raising(ModelError("x")), debug=True) == 2
-        err = capsys.readouterr().err
-        assert "Traceback (most recent call last)" in err
-        assert err.endswith("Error: x\n")
-
-
-def raising(error: BaseException) -> Callable[[], Exit]:
-    def command() -> Exit:
-        raise error
-
-    return command
-
-
 SIGNED = "https://host/calls/7.wav?X-Amz-Credential=AKIA%2F20260101&X-Amz-Signature=5ec2e7"
 SECRETS = ("AKIA", "5ec2e7", "pa55word", "t0ken")
 
