@@ -4,7 +4,7 @@ import signal
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import IntEnum
 from typing import NoReturn
 
@@ -65,10 +65,16 @@ def _told(error: BaseException, *, debug: bool, go_on: str) -> Exit:
     return Exit.FAILURE
 
 
-def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _with_causes(error: BaseException) -> list[BaseException]:
+    """All that led to it; an error may be among its own causes."""
+    found: list[BaseException] = []
+    left: list[BaseException | None] = [error]
+    while left:
+        cause = left.pop()
+        if cause is not None and all(cause is not known for known in found):
+            found.append(cause)
+            left += [cause.__cause__, cause.__context__]
+    return found
 
 
 def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:

@@ -87,6 +87,13 @@ def test_an_error_that_follows_another_is_said_with_its_own_words(capsys: pytest
     assert capsys.readouterr().err == "Error: second\n"
 
 
+def test_an_error_that_is_its_own_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    error, other = UsageError("no such user"), ValueError("other")
+    error.__cause__, other.__context__ = other, error
+    assert ended(raising(error)) == Exit.USAGE
+    assert capsys.readouterr().err == "Error: no such user\n"
+
+
 def test_sigterm_is_an_interruption(capsys: pytest.CaptureFixture[str]) -> None:
     def command() -> Exit:
         signal.raise_signal(signal.SIGTERM)
