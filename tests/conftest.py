@@ -17,20 +17,20 @@ from xdist.scheduler import LoadScopeScheduling
 from emoboost.checkpoint import ModelFolder
 from emoboost.predict import EmotionModel, load_model
 
-WITH_RAY = ("tests/pipeline/", "tests/chaos/test_poison", "tests/chaos/test_workers", "tests/chaos/test_nodes")
-BESIDE = (
-    *("tests/pipeline/test_commands", "tests/pipeline/test_evaluate", "tests/pipeline/test_outputs"),
-    "tests/pipeline/test_train",
+ONE_AT_A_TIME = (
+    *("tests/pipeline/test_annotate", "tests/pipeline/test_security", "tests/pipeline/test_signals"),
+    *("tests/pipeline/test_gpu", "tests/pipeline/test_wheel"),
+    *("tests/chaos/test_poison", "tests/chaos/test_workers", "tests/chaos/test_nodes"),
 )
-"""Files whose few short runs of Ray another one does not disturb."""
+"""Files of which each run starts a Ray of its own, some with a look at the time."""
 
 
 class OneWithRay(LoadScopeScheduling):
-    """How two processes share the tests: what starts Ray runs one after the other, beside all that does not."""
+    """How two processes share the tests: those that start much of Ray run one after the other, beside all others."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0]
-        return "Ray" if file.startswith(WITH_RAY) and not file.startswith(BESIDE) else file
+        return "Ray" if file.startswith(ONE_AT_A_TIME) else file
 
 
 @pytest.hookimpl(optionalhook=True)
