@@ -1,5 +1,6 @@
 """Tables with a manifest's own columns, which may be of types that Arrow cannot filter and Python has no value for."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,6 +31,15 @@ def values_of(column: pa.Array | pa.ChunkedArray) -> list[Any]:
         return list(column.to_pylist())
     except NO_VALUE:
         return [_value(column.slice(row, 1)) for row in range(len(column))]
+
+
+def cell_text(value: object) -> str:
+    """A cell without surrounding blanks; a missing text is NaN in a column that pandas took for numbers.
+
+    >>> cell_text(" anger "), cell_text(None), cell_text(float("nan"))
+    ('anger', '', '')
+    """
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
 
 
 def texts_of(table: pa.Table, name: str) -> list[str]:

@@ -20,6 +20,10 @@ from emoboost.vocabulary import canonical
 
 LABEL_COLUMNS = ("human_label", "label")
 """Where labels are looked for, in this order."""
+THE_MODELS_OWN = (
+    "this is an output of annotate, and its label is the model's own; put what people heard into a column "
+    f"{LABEL_COLUMNS[0]}"
+)
 WEIGHT, SPEAKER = "weight", "speaker"
 FEWEST = 100
 """Labelled utterances; from fewer a bias for each class cannot be told from chance."""
@@ -106,12 +110,14 @@ def _label_column(carried: Sequence[str], asked: str | None, manifest: str) -> s
             f"{manifest}: no column {' or '.join(wanted)}; found {names} beside the recognised ones; name the one with "
             "the labels with --label"
         )
-    if asked is None and found[0] == "label" and any(name.startswith(PROBABILITY_PREFIX) for name in carried):
-        raise ManifestError(
-            f"{manifest}: this is an output of annotate, and its label is the model's own; put what people heard into "
-            f"a column {LABEL_COLUMNS[0]}, or name their column with --label"
-        )
+    if asked is None and labels_are_the_models(found[0], carried):
+        raise ManifestError(f"{manifest}: {THE_MODELS_OWN}, or name their column with --label")
     return found[0]
+
+
+def labels_are_the_models(column: str, columns: Sequence[str]) -> bool:
+    """Whether this is the column `label` of an output of annotate."""
+    return column.strip().lower() == LABEL_COLUMNS[1] and any(name.startswith(PROBABILITY_PREFIX) for name in columns)
 
 
 def _labels(given: Sequence[str], classes: Sequence[str], column: str, places: Sequence[str]) -> list[str]:

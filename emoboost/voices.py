@@ -4,7 +4,7 @@ Two things make an offset harm: too few utterances to tell a voice from what is 
 nearly always in one emotion, which would be taken for his voice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -54,47 +54,47 @@ class Listening:
 
     classifier: Classifier
     head: AdaptedHead
-    _totals: dict[str, np.ndarray] = field(default_factory=dict)
-    _speakers: list[str] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    """Of the speakers, as they come."""
+    _totals: list[np.ndarray] = field(default_factory=list)
+    """(D,) of each speaker."""
+    _who: list[np.ndarray] = field(default_factory=list)
+    _labels: list[np.ndarray] = field(default_factory=list)
     _plain: list[np.ndarray] = field(default_factory=list)
     _adapted: list[np.ndarray] = field(default_factory=list)
 
-    def hear(self, speakers: Sequence[str | None], vectors: np.ndarray) -> None:
+    def hear(self, speakers: Sequence[str | None], vectors: np.ndarray, scores: np.ndarray) -> None:
         """Take some utterances.
 
         Args:
             speakers: (n,) who speaks; None is not known.
             vectors: (n, D) float64.
+            scores: (n, classes) from which the unadapted labels are taken.
         """
         known = [row for row, speaker in enumerate(speakers) if speaker is not None]
+        numbers = [self._numbers.setdefault(str(speakers[row]), len(self._numbers)) for row in known]
+        self._totals += [np.zeros(vectors.shape[1]) for _ in range(len(self._numbers) - len(self._totals))]
+        for row, number in zip(known, numbers, strict=True):
+            self._totals[number] += vectors[row]
+        self._who.append(np.array(numbers, np.int32))
+        self._labels.append(scores[known].astype(np.float32).argmax(axis=1).astype(np.int32))
         self._plain.append(self.classifier.logits(vectors[known]).astype(np.float32))
         self._adapted.append(self.head.logits(vectors[known]).astype(np.float32))
-        for row in known:
-            speaker = str(speakers[row])
-            self._speakers.append(speaker)
-            self._totals[speaker] = self._totals.get(speaker, 0.0) + vectors[row]
 
     def voices(self, guard: Guard, config: AdaptationConfig) -> Voices:
         """Who is adapted, and how, once all were heard."""
         offsets: dict[str, np.ndarray] = {}
         reasons: dict[str, Reason] = {}
-        if not self._speakers:
+        if not self._numbers:
             return Voices(offsets, reasons)
-        plain, adapted = np.concatenate(self._plain), np.concatenate(self._adapted)
-        for speaker, rows in rows_of(self._speakers):
+        who, labels, plain, adapted = map(np.concatenate, (self._who, self._labels, self._plain, self._adapted))
+        ends = np.cumsum(np.bincount(who))
+        each_ones = np.split(np.argsort(who, kind="stable"), ends[:-1])
+        for speaker, total, rows in zip(self._numbers, self._totals, each_ones, strict=True):
             if len(rows) < guard.least_utterances:
                 reasons[speaker] = Reason.TOO_FEW
-            elif np.bincount(plain[rows].argmax(axis=1)).max() > guard.most_of_one * len(rows):
+            elif np.bincount(labels[rows]).max() > guard.most_of_one * len(rows):
                 reasons[speaker] = Reason.ONE_SIDED
             else:
-                total = self._totals[speaker]
                 offsets[speaker] = offset_of_sum(total, plain[rows], adapted[rows], self.head, config)
         return Voices(offsets, reasons)
-
-
-def rows_of(speakers: Sequence[str]) -> Iterable[tuple[str, np.ndarray]]:
-    """Each speaker, and which of the utterances are his, in order."""
-    names, who = np.unique(np.array(speakers), return_inverse=True)
-    order = np.argsort(who, kind="stable")
-    parted = np.split(order, np.cumsum(np.bincount(who))[:-1])
-    return zip(names.tolist(), parted, strict=True)

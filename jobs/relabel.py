@@ -126,10 +126,11 @@ class Work:
         """Hear every speaker, in the plan's order."""
         head = self.classifier.adapted
         assert head is not None
-        listening = Listening(self.classifier, head)
+        listening, unadapted = Listening(self.classifier, head), Relabelling(self.classifier)
         for _, _, vectors, speakers in self.source.parts(range(self.source.ledger.plan.shards)):
             if len(vectors.rows):
-                listening.hear([speakers[row] for row in vectors.rows], vectors.mean_of(vectors.segments))
+                means, scores = vectors.mean_of(vectors.segments), unadapted.plain(vectors)
+                listening.hear([speakers[row] for row in vectors.rows], means, scores)
         return listening.voices(self.guard, AdaptationConfig())
 
     def label(self, shards: Sequence[int], relabelling: Relabelling, model: ModelFolder) -> None:
@@ -139,7 +140,8 @@ class Work:
         facts["precision"] = str(plan.options["precision"])
         if relabelling.prior is not None:
             facts["prior"] = json.dumps(named(model.config.classes, relabelling.prior))
-        if model.config.calibrated_on is not None:
+        # It was calibrated for the scores that it gives itself.
+        if model.config.calibrated_on is not None and relabelling.voices is None and relabelling.prior is None:
             facts["calibrated_on"] = model.config.calibrated_on
         metadata = {METADATA_PREFIX + name: value for name, value in facts.items()}
         for shard, part, vectors, speakers in self.source.parts(shards):

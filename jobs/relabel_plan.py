@@ -6,10 +6,10 @@ from difflib import get_close_matches
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from emoboost.access import Access
 from emoboost.ahead import ahead
+from emoboost.carried import cell_text, values_of
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.embeddings import OPTION as EMBEDDINGS_OPTION
 from emoboost.embeddings import Embeddings, ShardVectors
@@ -52,10 +52,7 @@ class Source:
 
     def speakers(self, shard: int) -> list[str | None]:
         """Who speaks in each row of a shard; None is not known: an empty cell, or a number that is none."""
-        values = self.ledger.shard_table(shard)[str(self.column)]
-        known = pc.if_else(pc.is_null(values, nan_is_null=True), None, values)
-        names = pc.utf8_trim_whitespace(pc.cast(known, pa.string())).to_pylist()
-        return [name or None for name in names]
+        return [cell_text(value) or None for value in values_of(self.ledger.shard_table(shard)[str(self.column)])]
 
     def part(self, shard: int, embeddings: Embeddings) -> tuple[pa.Table, ShardVectors, list[str | None]]:
         """The rows of a shard, the vectors of those that are labelled, and who speaks in each row.

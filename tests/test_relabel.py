@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,20 @@ from scipy.special import softmax
 from tiny_model import save_adapted, save_tiny_model
 
 from emoboost.adaptation import AdaptationConfig
-from emoboost.checkpoint import ModelFolder, load_adapted, load_frozen, load_trained, save_model
+from emoboost.checkpoint import CONFIG, ModelFolder, find_model, load_adapted, load_frozen, load_trained, save_model
+from emoboost.classifier import Classifier
 from emoboost.embeddings import EMBEDDINGS, Embeddings
 from emoboost.errors import ModelError, OutputError, UsageError
 from emoboost.ledger import SUCCESS, Ledger
 from emoboost.priors import corrected
 from emoboost.schema import RELABELLED, probability_column
 from emoboost.storage import Folder
-from emoboost.voices import Guard, Reason
+from emoboost.voices import Guard, Listening, Reason
 from jobs.exits import Exit
 from jobs.finishing import checked
 from jobs.relabel import Relabelled, relabel
 from jobs.relabel_command import relabel_command
-from jobs.relabel_plan import RelabelOptions
+from jobs.relabel_plan import RelabelOptions, Source
 from jobs.retry import RetryOptions, error_types, retry
 from jobs.verify import verify_command
 
@@ -158,6 +160,60 @@ def test_adapted_to_the_speakers(output: Ledger, model: ModelFolder) -> None:
     assert told[("bob", True, None)] == SAID_BY["bob"]
     assert found.reasons["adapted"] == sum(count for (_, adapted, _), count in told.items() if adapted) > 15
     assert found.changed == sum(row["label"] != row["plain_label"] for row in rows_of(ledger)) > 0
+
+
+def calibrated_on_neutral(model: ModelFolder, folder: Path) -> ModelFolder:
+    """The same weights; nearly everything that it labels it calls neutral."""
+    shutil.copytree(model.path, folder)
+    bias = tuple(8.0 * (name == "neutral") for name in model.config.classes)
+    config = dataclasses.replace(model.config, bias=bias, calibrated_on="calls")
+    (folder / CONFIG).write_text(config.to_json())
+    return find_model(folder)
+
+
+def test_the_guard_sees_the_labels_that_a_calibrated_model_gives(
+    output: Ledger, model: ModelFolder, tmp_path: Path
+) -> None:
+    biased = calibrated_on_neutral(model, tmp_path / "biased")
+    found, ledger = run(output, biased, adapt="speaker")
+    assert {row["plain_label"] for row in rows_of(ledger)} == {"neutral", None}
+    assert found.reasons["one_sided"] == SAID_BY["ann"] + SAID_BY["bob"]
+    assert "adapted" not in found.reasons
+
+
+def test_scores_are_called_calibrated_only_where_they_are(output: Ledger, model: ModelFolder, tmp_path: Path) -> None:
+    biased = calibrated_on_neutral(model, tmp_path / "biased")
+    for number, (options, expected) in enumerate(
+        [({}, "calls"), ({"adapt": "speaker"}, None), ({"prior": "uniform"}, None)]
+    ):
+        found, _ = run(output, biased, destination=str(tmp_path / str(number)), **options)
+        assert found.summary.counts.calibrated_on == expected
+
+
+def test_speakers_of_any_type(tmp_path: Path, model: ModelFolder, clips: list[Path]) -> None:
+    columns = {
+        "view": (pa.array(["ann ", None], pa.string_view()), ["ann", None]),
+        "bytes": (pa.array([b"\xff", b""], pa.binary()), [r"b'\xff'", "b''"]),
+        "number": (pa.array([float("nan"), 2.0]), [None, "2.0"]),
+        "nul": (pa.array(["ann\0", "ann"]), ["ann\0", "ann"]),
+    }
+    paths = pa.array([str(clip) for clip in clips[:2]])
+    table = pa.table({"path": paths, **{name: values for name, (values, _) in columns.items()}})
+    pq.write_table(table, tmp_path / "m.parquet")
+    ledger = planned(tmp_path / "m.parquet", tmp_path / "out", model)
+    for name, (_, expected) in columns.items():
+        assert Source(ledger, name).speakers(0) == expected
+
+
+def test_names_that_differ_in_a_nul_are_two_speakers(model: ModelFolder) -> None:
+    classifier = Classifier.of(model)
+    assert classifier.adapted is not None
+    listening = Listening(classifier, classifier.adapted)
+    vectors = np.random.default_rng(0).normal(size=(3, classifier.weights.shape[1]))
+    listening.hear(["a\0", "a", "a"], vectors, np.zeros((3, len(model.config.classes))))
+    voices = listening.voices(Guard(least_utterances=2, most_of_one=1.0), AdaptationConfig())
+    assert voices.reasons == {"a\0": Reason.TOO_FEW}
+    assert list(voices.offsets) == ["a"]
 
 
 def test_corrected_for_a_mix(output: Ledger, model: ModelFolder, tmp_path: Path) -> None:

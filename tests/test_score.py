@@ -297,6 +297,13 @@ class TestClassMap:
 
 
 class TestTruth:
+    def test_the_models_own_labels(self, output: Ledger, tmp_path: Path) -> None:
+        labels_of(output).to_csv(tmp_path / "t.csv", index=False)
+        message = refusal(output, tmp_path / "t.csv")
+        assert "this is an output of annotate, and its label is the model's own; put what people heard into" in message
+        labels_of(output).assign(human_label=labels_of(output)["label"]).to_csv(tmp_path / "t.csv", index=False)
+        assert scored(output, tmp_path / "t.csv")["wa"]["value"] == 1
+
     def test_rows_without_a_label_and_error_rows(self, output: Ledger, heard: pd.DataFrame, tmp_path: Path) -> None:
         errors = labels_of(output).query("status == 'error'")["utterance_id"]
         assert len(errors) == 10

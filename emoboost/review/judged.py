@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emoboost.ahead import ahead
-from emoboost.carried import values_of
+from emoboost.carried import cell_text, values_of
 from emoboost.errors import OutputError, UsageError
 from emoboost.formulas import unguarded
 from emoboost.ledger import Ledger
 from emoboost.manifest.problems import Problem
 from emoboost.review.classes import Classes
-from emoboost.review.truth import FEWEST, ID, SPEAKER, Judgement, Truth, cell_text
+from emoboost.review.truth import FEWEST, ID, SPEAKER, Judgement, Truth
 from emoboost.schema import Status, classes_of, probability_column
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from emoboost.access import Access
-from emoboost.carried import values_of
+from emoboost.carried import cell_text, values_of
 from emoboost.errors import ManifestError, UsageError
 from emoboost.manifest.delimited import delimited_source
 from emoboost.manifest.parquet import parquet_source
@@ -17,9 +17,9 @@ from emoboost.manifest.source import Place, Rows, Source
 from emoboost.places import without_query
 from emoboost.printable import shown
 from emoboost.review.classes import Classes, UnknownClassError
-from emoboost.truth import weight_of
+from emoboost.truth import LABEL_COLUMNS, THE_MODELS_OWN, labels_are_the_models, weight_of
 
-ID, LABELS, WEIGHT, SPEAKER = "utterance_id", ("human_label", "label"), "weight", "speaker"
+ID, WEIGHT, SPEAKER = "utterance_id", "weight", "speaker"
 FEWEST = 20
 """Labelled rows without which figures mean nothing."""
 
@@ -98,20 +98,11 @@ def read_truth(file: str, classes: Classes, access: Access | None = None) -> Tru
     )
 
 
-def cell_text(value: object) -> str:
-    """A cell without surrounding blanks; a missing text is NaN in a column that pandas took for numbers.
-
-    >>> cell_text(" anger "), cell_text(None), cell_text(float("nan"))
-    ('anger', '', '')
-    """
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
-
-
 def _opened(file: str, access: Access) -> Source:
     place = Place.at(file, access)
     if place.kind != "file":
         what = "no such file" if place.kind is None else "is not a file"
-        raise ManifestError(f"{file}: {what}; give a CSV or Parquet file with {ID} and {LABELS[0]}")
+        raise ManifestError(f"{file}: {what}; give a CSV or Parquet file with {ID} and {LABEL_COLUMNS[0]}")
     kinds: dict[str, Callable[[Place], Source]] = {
         ".csv": partial(delimited_source, delimiters=",;\t", is_header=lambda names: _find(names, ID) is not None),
         ".tsv": partial(delimited_source, delimiters="\t"),
@@ -141,14 +132,16 @@ class _Columns:
         if twice := [name for name, count in Counter(names).items() if count > 1]:
             raise ManifestError(f"{source.name}: column {shown(twice[0])} is there twice; remove one")
         utterance_id = _find(names, ID)
-        label = next(filter(None, (_find(names, name) for name in LABELS)), None)
-        for name, found in ((ID, utterance_id), (" or ".join(LABELS), label)):
+        label = next(filter(None, (_find(names, name) for name in LABEL_COLUMNS)), None)
+        for name, found in ((ID, utterance_id), (" or ".join(LABEL_COLUMNS), label)):
             if found is None:
                 raise ManifestError(
                     f"{source.name}: no column {name}; found {', '.join(map(shown, names))}; rename the one that has it"
                 )
         assert utterance_id is not None
         assert label is not None
+        if labels_are_the_models(label, names):
+            raise ManifestError(f"{source.name}: {THE_MODELS_OWN}")
         return cls(utterance_id, label, _find(names, WEIGHT), _find(names, SPEAKER))
 
 
