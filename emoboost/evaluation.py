@@ -29,10 +29,17 @@ class Scores:
     histories: Sequence[Sequence[EpochReport]] = ()
     """Of each fold's training."""
     changed: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Condition -> (n, classes), the same utterances' probabilities when they are so changed."""
+    """Condition -> (n, classes), the same utterances' `shares` when they are so changed."""
     adapted: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Name of an enrolment -> (draws, n) class numbers with the speaker's offset taken away; -1 where an utterance told
     the voice and was not tested."""
+    finished: bool = False
+    """A finished model, whose own temperature is in `calibrated` and `changed`: it labels by these."""
+
+    @property
+    def shares(self) -> np.ndarray:
+        """(n, classes) the probabilities whose highest is the label."""
+        return self.calibrated if self.finished and self.calibrated is not None else self.probabilities
 
 
 @dataclass(frozen=True)

@@ -125,26 +125,31 @@ def evaluation_of(
     corpus, config = laboratory.corpus, folder.config
     logits, vectors = head_outputs(folder, features)
     count = len(corpus.utterances)
-    # Undivided logits need a bias that is larger by as much to give the labels that the model gives.
+    # Undivided logits need a bias that is larger by as much.
     undivided = tuple(config.temperature * each for each in config.bias)
 
-    def of_segments(logits: np.ndarray, utterance: np.ndarray) -> np.ndarray:
-        """Probabilities of every utterance, before temperature."""
+    def of_segments(
+        logits: np.ndarray,
+        utterance: np.ndarray,
+        temperature: float = config.temperature,
+        bias: tuple[float, ...] = config.bias,
+    ) -> np.ndarray:
+        """Probabilities of every utterance, as the model gives them unless said."""
         pooled = Pooled(logits, utterance, np.zeros(len(logits), np.int64))
-        return merged_probabilities(pooled.probabilities(1.0, undivided)[1], merging)
+        return merged_probabilities(pooled.probabilities(temperature, bias)[1], merging)
 
-    pooled = Pooled(logits, features.utterance, np.zeros(len(logits), np.int64))
     sums = np.zeros((count, vectors.shape[1]))
     np.add.at(sums, features.utterance, vectors)
     scores = Scores(
         seed=int(config.training.get("seed", 0)),
         tested=np.arange(count),
         fold=np.zeros(count, np.int64),
-        probabilities=of_segments(logits, features.utterance),
-        calibrated=merged_probabilities(pooled.probabilities(config.temperature, config.bias)[1], merging),
+        probabilities=of_segments(logits, features.utterance, 1.0, undivided),
+        calibrated=of_segments(logits, features.utterance),
         temperatures=(config.temperature,),
         vectors=(sums / np.bincount(features.utterance)[:, None]).astype(np.float32),
         changed=changed_probabilities(folder, laboratory, of_segments),
+        finished=True,
     )
     return dataclasses.replace(
         laboratory.evaluation(),

@@ -18,6 +18,7 @@ from emoboost.corpus import read_corpus
 from emoboost.encoder_source import EncoderSource
 from emoboost.enrolment import DRAWS, parse_adapt
 from emoboost.errors import EmoboostError, OutputError, UsageError
+from emoboost.evaluation import Scores
 from emoboost.feature_cache import FeatureCache
 from emoboost.frozen import encode, keep_inputs
 from emoboost.label_maps import load_label_map, merged_classes
@@ -25,6 +26,7 @@ from emoboost.model import MsEmoBoost
 from emoboost.predict import load_model, preparation_for
 from emoboost.priors import trained_on
 from emoboost.recipe import Recipe
+from emoboost.report.figures import labels_of
 from emoboost.scoring import pooled_temperature, scores_of
 from emoboost.survey import survey
 from emoboost.training import EpochReport
@@ -572,7 +574,8 @@ def test_a_fixed_models_bias_decides_its_labels(
     path = Path(shutil.copytree(tiny_model.path, tmp_path / "model"))
     config = dataclasses.replace(tiny_model.config, temperature=3.0, bias=(-1.0, 0.0, 1.0, 0.0))
     (path / CONFIG).write_text(config.to_json())
-    plan = Plan(variants=(), seeds=(), recipe=Recipe(copies=("clean",)), source=EncoderSource(model=str(path)))
+    source = EncoderSource(model=str(path))
+    plan = Plan(variants=(), seeds=(), recipe=Recipe(copies=("clean",)), source=source, conditions=("gain 0",))
     laboratory = filled(prepare_fixed(read_corpus(acted), plan, tmp_path / "cache", FIXED))
     classes, merging = merged_classes(config.classes, None)
     evaluation = evaluation_of_fixed(find_model(path), laboratory, merging, classes, [], leaky=False)
@@ -587,6 +590,15 @@ def test_a_fixed_models_bias_decides_its_labels(
             assert classes[before.argmax()] == prediction.label
             assert before.max() > after.max()
     assert changed
+    assert scores.shares is scores.calibrated
+    np.testing.assert_allclose(scores.changed["gain 0"], scores.calibrated, atol=2e-3)
+
+
+def test_a_finished_model_labels_by_what_its_temperature_leaves() -> None:
+    """Of an utterance with several segments the label depends on it: one sure segment outvotes two others, or not."""
+    run = Scores(0, np.arange(1), np.zeros(1, np.int64), np.array([[0.6, 0.4]]), np.array([[0.45, 0.55]]))
+    assert labels_of([run]).tolist() == [[0]]
+    assert labels_of([dataclasses.replace(run, finished=True)]).tolist() == [[1]]
 
 
 def test_training_notes_how_frequent_its_classes_were(acted: str, tiny_model: ModelFolder) -> None:

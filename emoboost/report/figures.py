@@ -94,7 +94,7 @@ def baseline_of(evaluation: Evaluation) -> str | None:
 
 def labels_of(runs: Sequence[Scores]) -> np.ndarray:
     """Predicted class numbers: (seeds, n)."""
-    return np.stack([run.probabilities.argmax(axis=1) for run in runs])
+    return np.stack([run.shares.argmax(axis=1) for run in runs])
 
 
 def counts_of(evaluation: Evaluation, title: str) -> np.ndarray:
@@ -150,7 +150,7 @@ def _adapted(
 ) -> dict[str, Any]:
     """Of a way to adapt: accuracies over all seeds and draws, and those of the unadapted labels of the same tests."""
     labels = np.concatenate([run.adapted[enrolment] for run in runs])
-    plain = np.concatenate([np.where(run.adapted[enrolment] < 0, -1, run.probabilities.argmax(axis=1)) for run in runs])
+    plain = np.concatenate([np.where(run.adapted[enrolment] < 0, -1, run.shares.argmax(axis=1)) for run in runs])
     strict = speaker_bootstrap(truth, plain, speakers, classes, **BOOTSTRAP)
     return {
         "draws": len(runs[0].adapted[enrolment]),
@@ -307,7 +307,7 @@ def _chance(truth: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
 
 def _confident_errors(evaluation: Evaluation, run: Scores) -> list[dict[str, Any]]:
     """The wrong labels of the first seed that were given with most confidence."""
-    confidence, labels = run.probabilities.max(axis=1), run.probabilities.argmax(axis=1)
+    confidence, labels = run.shares.max(axis=1), run.shares.argmax(axis=1)
     wrong = np.flatnonzero(labels != evaluation.truth[run.tested])
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST_ERRORS]
     return [

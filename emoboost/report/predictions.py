@@ -33,8 +33,8 @@ def predictions_table(evaluation: Evaluation) -> pa.Table:
             ids[run.tested],
             folds[run.fold],
             np.full(len(run.tested), run.seed),
-            classes[run.probabilities.argmax(axis=1)],
-            *run.probabilities.T,
+            classes[run.shares.argmax(axis=1)],
+            *run.shares.T,
             classes[evaluation.truth[run.tested]],
         ]
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
