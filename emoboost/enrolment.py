@@ -64,11 +64,11 @@ def parse_adapt(text: str) -> tuple[Enrolment, ...]:
 
 
 def refuse_few(adapt: Sequence[Enrolment], speakers: Sequence[str]) -> None:
-    """Stop before the work when a tested speaker has too few utterances.
+    """Stop before the work when a tested speaker has too few utterances in a fold.
 
     Args:
         adapt: what is to be tried.
-        speakers: (tested utterances,) who speaks.
+        speakers: (utterances that the fold tests,) who speaks.
 
     Raises:
         UsageError: it names the speaker, what he has and what is needed.
@@ -79,7 +79,7 @@ def refuse_few(adapt: Sequence[Enrolment], speakers: Sequence[str]) -> None:
     if counts[fewest] <= most:
         raise UsageError(
             f"--adapt: {most} enrolment utterances asked for, and one to test; speaker {names[fewest]} has "
-            f"{counts[fewest]} in all; ask for fewer"
+            f"{counts[fewest]} in a fold; ask for fewer"
         )
 
 

@@ -249,7 +249,8 @@ def prepare(
     if plan.adapt:
         if plan.recipe.shrinkage is None:
             raise UsageError(f"--adapt needs a recipe with shrinkage; {plan.recipe.name} has none")
-        refuse_few(plan.adapt, [corpus.speakers[row] for fold in folds for row in fold.test])
+        for fold in folds:
+            refuse_few(plan.adapt, [corpus.speakers[row] for row in fold.test])
     inner = [inner_folds(fold, rows) for fold in folds] if plan.calibrated else []
     config = used_parts(plan.variants, plan.recipe.head_of(base))
     if config.spectrogram_branch is not None and encoders.alexnet is None:

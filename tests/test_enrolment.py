@@ -78,7 +78,9 @@ def test_refused(text: str) -> None:
 
 def test_too_few_utterances() -> None:
     refuse_few(parse_adapt("speaker:2,all"), ["a"] * 3 + ["b"] * 4)
-    with pytest.raises(UsageError, match=r"3 enrolment utterances asked for, and one to test; speaker a has 3 in all"):
+    with pytest.raises(
+        UsageError, match=r"3 enrolment utterances asked for, and one to test; speaker a has 3 in a fold"
+    ):
         refuse_few(parse_adapt("speaker:3,all"), ["a"] * 3 + ["b"] * 4)
-    with pytest.raises(UsageError, match=r"speaker c has 1 in all"):
+    with pytest.raises(UsageError, match=r"speaker c has 1 in a fold"):
         refuse_few(parse_adapt("speaker"), ["a", "a", "c"])
