@@ -9,6 +9,7 @@ share of them neutral, and labelled plainly, adapted, and with his mean removed.
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pooled import pooled
@@ -19,7 +20,7 @@ from emoboost.discriminant import fit_discriminant
 from emoboost.encoder_source import EncoderSource
 from emoboost.recipe import Recipe, load_recipe
 
-SHARES = (None, 0.5, 0.6, 0.7, 0.8, 0.9)
+SHARES = (None, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 GUARDS = (0.5, 0.6, 0.7, 0.8)
 UTTERANCES, DRAWS = 20, 40
 
@@ -34,9 +35,9 @@ class Vectors:
     copy: np.ndarray
 
 
-def vectors_of(corpus: Corpus, recipe: Recipe) -> Vectors:
+def vectors_of(corpus: Corpus, recipe: Recipe, keep: Path | None) -> Vectors:
     """Hear every copy with the bundled model's encoder."""
-    heard = pooled(corpus, recipe.copies, EncoderSource(), recipe.loudness)
+    heard = pooled(corpus, recipe.copies, EncoderSource(), recipe.loudness, keep)
     clean = heard.mean[heard.is_clean]
     spread = np.sqrt((heard.deviation[heard.is_clean] ** 2).mean(axis=0) + clean.var(axis=0))
     return Vectors((heard.mean - clean.mean(axis=0)) / spread, heard.utterance, heard.copy)
@@ -65,9 +66,11 @@ def compared(
     return right[0], right[1], right[2], float(np.bincount(plain.argmax(axis=1)).max() / len(plain))
 
 
-def archives(corpus: Corpus, recipe: Recipe) -> Iterator[tuple[float | None, tuple[float, float, float, float]]]:
+def archives(
+    corpus: Corpus, recipe: Recipe, keep: Path | None
+) -> Iterator[tuple[float | None, tuple[float, float, float, float]]]:
     """Every draw of every speaker."""
-    heard, random = vectors_of(corpus, recipe), np.random.default_rng(0)
+    heard, random = vectors_of(corpus, recipe, keep), np.random.default_rng(0)
     truth, speakers = corpus.class_numbers(corpus.classes), np.array(corpus.speakers)
     neutral, classes, shrinkage = corpus.classes.index("neutral"), len(corpus.classes), recipe.shrinkage or 0.5
     for speaker in sorted(set(speakers)):
@@ -108,8 +111,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
     parser.add_argument("--recipe", default="robust", help="whose copies, loudness and shrinkage are taken")
+    parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
     given = parser.parse_args()
-    print(*table(list(archives(read_corpus(given.manifest), load_recipe(given.recipe)))), sep="\n")
+    print(*table(list(archives(read_corpus(given.manifest), load_recipe(given.recipe), given.keep))), sep="\n")
 
 
 if __name__ == "__main__":
