@@ -114,7 +114,7 @@ def keep_embeddings(ledger: Ledger, shard: int, table: pa.Table) -> None:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     content = buffer.getvalue()
-    name = f"{EMBEDDINGS}/{_stem(ledger, shard)}-{hashlib.sha256(content).hexdigest()[:12]}.parquet"
+    name = f"{EMBEDDINGS}/{_stem(ledger, shard)}-{_mark(content)}.parquet"
     if not ledger.folder.publish(name, content) and ledger.folder.read(name) != content:
         ledger.folder.replace(name, content)
 
@@ -192,7 +192,9 @@ class Embeddings:
         """A row's segments, if they are what they must be."""
         if own is not None and len(own) == count and np.isfinite(own).all():
             return own
-        what = "no vector" if own is None else f"{len(own)} vectors for {count} segments, or NaN in one"
+        what = (
+            "no vector, or a damaged one," if own is None else f"{len(own)} vectors for {count} segments, or NaN in one"
+        )
         raise OutputError(
             f"{self._ledger.folder.display}: {self._ledger.part_name(shard)} has {what} in {EMBEDDINGS}/ for row "
             f"{utterance_id!r}; delete that part, and annotate makes it again"
@@ -200,9 +202,11 @@ class Embeddings:
 
 
 def _read(ledger: Ledger, name: str) -> Iterator[tuple[str, str | None, np.ndarray]]:
-    """Id, version and segments (m, D) float32 of each row of a file; none of one that is damaged."""
+    """Id, version and segments (m, D) float32 of each row of a file; none of one that is damaged or was changed."""
     try:
         content = ledger.folder.read(f"{EMBEDDINGS}/{name}")
+        if not name.endswith(f"-{_mark(content)}.parquet"):
+            return
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         table = file.read(use_threads=False).combine_chunks()
         width = table.schema.field("embedding").type.list_size
@@ -231,6 +235,10 @@ def _array(vectors: pa.FixedSizeListArray, width: int) -> np.ndarray:
 def _vectors(values: np.ndarray) -> pa.FixedSizeListArray:
     halves = pa.array(np.ascontiguousarray(values, np.float16).reshape(-1), pa.float16())
     return pa.FixedSizeListArray.from_arrays(halves, values.shape[1])
+
+
+def _mark(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _stem(ledger: Ledger, shard: int) -> str:

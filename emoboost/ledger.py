@@ -112,14 +112,14 @@ class Ledger:
                 return cls(folder, Plan.from_json(content.decode()))
             except (*UNPARSABLE, OSError, pa.ArrowException) as error:
                 raise OutputError(
-                    f"{folder.display}: {name} is damaged ({type(error).__name__}); choose a new folder with --output"
+                    f"{folder.display}: {name} is damaged ({type(error).__name__}); choose a new folder"
                 ) from error
         if folder.is_local and Path(folder.path()).is_file():
             raise OutputError(f"{folder.display}: is a file; name an output, or an empty or new folder")
         if any(file.startswith("part-") for file in folder.names(LABELS)):
             raise OutputError(
                 f"{folder.display}: {name} is missing, without which its parts say nothing; copy the output again, "
-                f"with its folder {PLAN}, or choose a new folder with --output"
+                f"with its folder {PLAN}, or choose a new folder"
             )
         foreign = [name for name in folder.names("") if not name.startswith(("_", "."))]
         if foreign:
@@ -388,7 +388,7 @@ class Ledger:
     @contextlib.contextmanager
     def _open_plan_file(self, name: str) -> Iterator[IO[bytes]]:
         path = self.plan_name(name)
-        with _readable(self.folder, path, "choose a new folder with --output"), self.folder.open(path) as file:
+        with _readable(self.folder, path, "choose a new folder"), self.folder.open(path) as file:
             yield file
 
 

@@ -142,7 +142,7 @@ def parse_prior(text: str, classes: Sequence[str], trained_on: np.ndarray) -> np
     file = user_path(text)
     if not file.is_file():
         raise UsageError(
-            f"{text}: no such mix of classes; give {TRAIN}, {UNIFORM}, {ESTIMATE}, or a file with lines such as "
+            f"{shown(text)}: no such mix of classes; give {TRAIN}, {UNIFORM}, {ESTIMATE}, or a file with lines such as "
             f"'{classes[0]}: 0.2'"
         )
     return _shares(read_shares(file, classes), str(file))

@@ -19,6 +19,8 @@ BYTES = 2**20
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 """Files with another ending are YAML, and so may be JSON."""
 HEADER = ["class", "share"]
+LEAST, MOST = 1e-9, 1e9
+"""What a share may be; they need not sum to 1, but their sum must be a number."""
 
 
 def read_shares(file: Path, classes: Sequence[str]) -> np.ndarray:
@@ -101,8 +103,8 @@ def _share(text: str, where: str) -> float:
         share = float(text)
     except ValueError:
         share = math.nan
-    if not (math.isfinite(share) and share > 0):
-        raise UsageError(f"{where}: share {shown(text)} must be a positive number, such as 0.2")
+    if not LEAST <= share <= MOST:
+        raise UsageError(f"{where}: share {shown(text)} must be a positive number, such as 0.2 ({LEAST:g} to {MOST:g})")
     return share
 
 

@@ -113,9 +113,7 @@ class Folder:
         except StorageStop as refused:
             raise OutputError(f"{self.display}: cannot be written ({refused.reason}); {refused.fix}") from refused
         except Exception as error:
-            raise OutputError(
-                f"{self.display}: cannot be written ({error}); choose another folder with --output"
-            ) from error
+            raise OutputError(f"{self.display}: cannot be written ({error}); choose another folder") from error
 
     def check_writable(self) -> None:
         """Look whether `create` would work, and leave nothing behind.
@@ -130,9 +128,7 @@ class Folder:
             place = place.parent
         if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
             reason = "not a folder" if not place.is_dir() else "not writable"
-            raise OutputError(
-                f"{self.display}: cannot be written ({place} is {reason}); choose another folder with --output"
-            )
+            raise OutputError(f"{self.display}: cannot be written ({place} is {reason}); choose another folder")
 
     def remove(self, name: str) -> None:
         """Delete a file if it is there."""

@@ -1,11 +1,13 @@
 """Every labelled row has its vector, whoever computed it, and the vectors give the labels again."""
 
 import dataclasses
+import io
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from finished import annotated, copied, label, planned
 from hypothesis import given, settings
@@ -157,7 +159,7 @@ class TestDamaged:
         verified = verify(ledger, findings)
         assert list(verified.wrong) == [1]
         assert str(findings.first[0]).startswith(
-            f"{ledger.part_name(1)}, shard 1: has no vector in embeddings/ for row 'u8'; delete that part"
+            f"{ledger.part_name(1)}, shard 1: has no vector, or a damaged one, in embeddings/ for row 'u8'; delete that"
         )
 
         def again() -> None:
@@ -167,6 +169,16 @@ class TestDamaged:
         findings = Findings()
         verify(ledger, findings)
         assert findings.count == 0
+
+    def test_other_vectors_under_the_same_name(self, ledger: Ledger) -> None:
+        name = f"{EMBEDDINGS}/{ledger.folder.names(EMBEDDINGS)[0]}"
+        table = pq.read_table(io.BytesIO(ledger.folder.read(name)))
+        rows = [RowVectors(row["utterance_id"], row["audio_version"], np.ones((1, 4))) for row in table.to_pylist()]
+        forged = io.BytesIO()
+        pq.write_table(embeddings_table(rows, 4, {}), forged)
+        ledger.folder.replace(name, forged.getvalue())
+        with pytest.raises(OutputError, match=r"has no vector, or a damaged one, in embeddings/ for row 'u0'"):
+            Embeddings.of(ledger).vectors(0, ledger.read_part(0))
 
     def test_nan_and_another_number_of_segments(self, ledger: Ledger) -> None:
         part = ledger.read_part(0)

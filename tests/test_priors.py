@@ -224,6 +224,12 @@ class TestParsePrior:
             ("m.yaml", "anger: -1\n", r"line 1: share '-1' must be a positive number"),
             ("m.yaml", "anger: .nan\n", r"line 1: share '\.nan' must be a positive number"),
             ("m.yaml", "anger: inf\n", r"line 1: share 'inf' must be a positive number"),
+            (
+                "m.yaml",
+                "anger: 1e308\n",
+                r"line 1: share '1e308' must be a positive number, such as 0\.2 \(1e-09 to 1e\+09\)",
+            ),
+            ("m.yaml", "anger: 1e-308\n", r"line 1: share '1e-308' must be a positive number"),
             ("m.yaml", "anger: 20%\n", r"line 1: share '20%' must be a positive number"),
             ("m.yaml", "anger: [1]\n", r"line 1: must be a class and a share, such as 'anger: 0\.2'"),
             ("m.yaml", "- anger\n", r"must have lines such as 'anger: 0\.2'"),
@@ -249,7 +255,9 @@ class TestParsePrior:
             self.parse(tmp_path / "m.yaml")
 
     def test_neither_word_nor_file(self) -> None:
-        with pytest.raises(UsageError, match=r"^unifrom: no such mix of classes; give train, uniform, estimate, or a"):
+        with pytest.raises(
+            UsageError, match=r"^'unifrom': no such mix of classes; give train, uniform, estimate, or a"
+        ):
             self.parse("unifrom")
 
     def test_classes_that_are_no_emotions(self, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ class TestCreate:
 
     def test_a_file_in_the_way(self, tmp_path: Path) -> None:
         (tmp_path / "out").write_text("")
-        with pytest.raises(OutputError, match=r"out: cannot be written \(.*\); choose another folder with --output"):
+        with pytest.raises(OutputError, match=r"out: cannot be written \(.*\); choose another folder"):
             Folder.at(tmp_path / "out").create()
 
     def test_an_unknown_scheme(self) -> None:

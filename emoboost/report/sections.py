@@ -37,7 +37,8 @@ ADAPTED = (
     "A protocol of its own, never to be compared with the strict figures above. Enrolment: utterances of each test "
     "speaker, without labels (so many, drawn anew for each draw and not tested; or all but the tested one). What they "
     "have in common beyond their emotions is taken away before the label. The unadapted UA is of the same tests. "
-    "Speakers here speak every emotion about as often; expect less where they do not."
+    "It helps with speakers who show every emotion about as often, and harms with one who speaks mostly in one; "
+    "relabel leaves such a speaker alone, this protocol does not."
 )
 
 

@@ -59,7 +59,7 @@ def test_what_cannot_be_is_said_before_any_work(annotated: Result, place: Path, 
     for more, said in (
         (["--adapt", "wo"], "--adapt 'wo': the manifest has no such column; perhaps 'who'"),
         (["--adapt", "uri", "--model", "whisper-base-emodb"], "annotate again with the new model"),
-        (["--prior", "most"], "most: no such mix of classes; give train, uniform, estimate, or a file"),
+        (["--prior", "most"], "'most': no such mix of classes; give train, uniform, estimate, or a file"),
     ):
         model = [] if "--model" in more else ["--model", "mine"]
         refused = shell.run("relabel", "calls", *model, *more, "--destination", "other", cwd=place).refused()

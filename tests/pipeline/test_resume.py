@@ -141,7 +141,7 @@ class TestForeignFolder:
         file = run.output / "_plan/plan.json"
         file.write_text(file.read_text().replace('"limit": null', '"limit": 7'))
         refused = shell.run(*words(run, small), cwd=tmp_path).refused()
-        assert "plan.json: was changed after it was written; choose a new folder with --output" in refused
+        assert "plan.json: was changed after it was written; choose a new folder" in refused
 
 
 def matches(text: str, pattern: str) -> bool:
