@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from emoboost.errors import UsageError
 from jobs.conclusion import concluded, explained, log_file
 from jobs.exits import Exit
-from jobs.outputs import ledger_of
 from jobs.passes import Done
 from jobs.relabel import Relabelled, relabel
 from jobs.relabel_plan import RelabelOptions
@@ -22,15 +21,15 @@ def relabel_command(options: RelabelOptions, *, as_json: bool) -> Exit:
     Raises:
         UsageError: nothing is asked for.
     """
-    for name, value in (("--destination", options.destination), ("--model", options.model), ("--adapt", options.adapt)):
+    given = {"--destination": options.destination, "--model": options.model, "--adapt": options.adapt}
+    for name, value in {**given, "--prior": options.prior}.items():
         if value == "":
             raise UsageError(f"{name} is empty; give a value, or leave the option out")
     if options.model is None and options.adapt is None and options.prior is None:
         raise UsageError("say what is to be another: --adapt COLUMN, --prior MIX or --model MODEL")
     started = time.monotonic()
-    old = ledger_of(options.output, options.access.storage_options)
-    log = log_file("relabel", old.folder)
-    with explained(options.output, log):
+    log = log_file("relabel", options.folder)
+    with explained(options.place, log):
         found = relabel(options)
     card = found.model.config.training.get("summary", "provenance unknown")
     done = Done()

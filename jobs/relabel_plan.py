@@ -41,6 +41,16 @@ class RelabelOptions:
     """As `priors.parse_prior`; None leaves the scores as they are."""
     access: Access = field(default_factory=Access)
 
+    @property
+    def place(self) -> str:
+        """Where the new labels go."""
+        return f"{self.output.rstrip('/')}-relabelled" if self.destination is None else self.destination
+
+    @property
+    def folder(self) -> Folder:
+        """The same, opened."""
+        return Folder.at(self.place, self.access.storage_options, self.access.retry_seconds)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -96,8 +106,7 @@ def open_or_plan(options: RelabelOptions, old: Ledger, model: ModelFolder, prior
     kept = {name: value for name, value in old.plan.options.items() if name != EMBEDDINGS_OPTION}
     chosen = {**kept, "model": model.identity, "classes": list(classes), RELABEL: how}
     plan = replace(old.plan, options=chosen)
-    place = f"{options.output.rstrip('/')}-relabelled" if options.destination is None else options.destination
-    folder = Folder.at(place, options.access.storage_options, options.access.retry_seconds)
+    folder = options.folder
     found = Ledger.open(folder)
     if found is None:
         with temporary_folder() as planned:
@@ -107,7 +116,7 @@ def open_or_plan(options: RelabelOptions, old: Ledger, model: ModelFolder, prior
             found = Ledger.create(folder, plan, planned)
     if found.plan.hash != plan.hash:
         raise OutputError(
-            f"{place}: {_difference(found.plan, plan)}. Keep it, and name another folder with --destination"
+            f"{options.place}: {_difference(found.plan, plan)}. Keep it, and name another folder with --destination"
         )
     return found
 

@@ -19,7 +19,7 @@ from emoboost.adaptation import AdaptationConfig
 from emoboost.checkpoint import CONFIG, ModelFolder, find_model, load_adapted, load_frozen, load_trained, save_model
 from emoboost.classifier import Classifier
 from emoboost.embeddings import EMBEDDINGS, Embeddings
-from emoboost.errors import ModelError, OutputError, UsageError
+from emoboost.errors import EmoboostError, ModelError, OutputError, UsageError
 from emoboost.ledger import SUCCESS, Ledger
 from emoboost.priors import corrected
 from emoboost.schema import RELABELLED, probability_column
@@ -385,6 +385,22 @@ class TestCommand:
         facts = json.loads(capsys.readouterr().out)
         assert (facts["relabelled"], facts["adaptation"][Reason.TOO_FEW], facts["prior"]) == (59, SAID_BY["eve"], None)
         assert facts["complete"] is True
+
+    def test_what_nobody_foresaw_is_told_in_the_new_place(
+        self, output: Ledger, model: ModelFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = sorted(Path(output.folder.path()).rglob("*"))
+
+        def broken(*given: object) -> None:
+            raise ArithmeticError("out of numbers")
+
+        monkeypatch.setattr("jobs.relabel.Work.label", broken)
+        options = RelabelOptions(output=output.folder.url, model=str(model.path), prior="uniform")
+        with pytest.raises(EmoboostError, match=r"-relabelled: the job failed \(ArithmeticError: out of numbers\)"):
+            relabel_command(options, as_json=False)
+        assert sorted(Path(output.folder.path()).rglob("*")) == before
+        (log,) = Path(options.folder.path("_logs")).iterdir()
+        assert "out of numbers" in log.read_text()
 
 
 def test_vectors_of_the_reference_are_those_that_are_used(output: Ledger) -> None:
