@@ -25,7 +25,7 @@ check: setup-dev
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 # Seconds for each of the two readers; another SEED is another run.
 SECONDS ?= 120

@@ -26,7 +26,10 @@ ONE_AT_A_TIME = (
 
 
 class OneWithRay(LoadScopeScheduling):
-    """How two processes share the tests: those that start much of Ray run one after the other, beside all others."""
+    """How two processes share the tests: those that start much of Ray run one after the other, beside all others.
+
+    With `--no-loadscope-reorder` they begin early; xdist would begin with the files that hold most tests.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", maxsplit=1)[0]
