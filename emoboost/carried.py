@@ -42,11 +42,11 @@ def cell_text(value: object) -> str:
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
 
 
-def texts_of(table: pa.Table, name: str) -> list[str]:
+def texts_of(table: pa.Table, name: str | None) -> list[str]:
     """The values of a column as text without blanks around it; '' where there is none, also of the column."""
-    if name not in table.column_names:
+    if name is None or name not in table.column_names:
         return [""] * len(table)
-    return ["" if value is None else str(value).strip() for value in values_of(table[name])]
+    return [cell_text(value) for value in values_of(table[name])]
 
 
 def _value(one: pa.Array | pa.ChunkedArray) -> Any:

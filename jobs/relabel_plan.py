@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from emoboost.access import Access
 from emoboost.ahead import ahead
-from emoboost.carried import cell_text, values_of
+from emoboost.carried import texts_of
 from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.embeddings import OPTION as EMBEDDINGS_OPTION
 from emoboost.embeddings import Embeddings, ShardVectors
@@ -62,7 +62,7 @@ class Source:
 
     def speakers(self, shard: int) -> list[str | None]:
         """Who speaks in each row of a shard; None is not known: an empty cell, or a number that is none."""
-        return [cell_text(value) or None for value in values_of(self.ledger.shard_table(shard)[str(self.column)])]
+        return [name or None for name in texts_of(self.ledger.shard_table(shard), self.column)]
 
     def part(self, shard: int, embeddings: Embeddings) -> tuple[pa.Table, ShardVectors, list[str | None]]:
         """The rows of a shard, the vectors of those that are labelled, and who speaks in each row.

@@ -159,7 +159,8 @@ class TestDamaged:
         verified = verify(ledger, findings)
         assert list(verified.wrong) == [1]
         assert str(findings.first[0]).startswith(
-            f"{ledger.part_name(1)}, shard 1: has no vector, or a damaged one, in embeddings/ for row 'u8'; delete that"
+            f"{ledger.part_name(1)}, shard 1: has no vector, or a damaged one, in embeddings/ for row 'u8'; "
+            "delete that part"
         )
 
         def again() -> None:

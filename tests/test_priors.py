@@ -255,9 +255,8 @@ class TestParsePrior:
             self.parse(tmp_path / "m.yaml")
 
     def test_neither_word_nor_file(self) -> None:
-        with pytest.raises(
-            UsageError, match=r"^'unifrom': no such mix of classes; give train, uniform, estimate, or a"
-        ):
+        words = r"^'unifrom': no such mix of classes; give train, uniform, estimate, or a"
+        with pytest.raises(UsageError, match=words):
             self.parse("unifrom")
 
     def test_classes_that_are_no_emotions(self, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from emoboost.access import Access
-from emoboost.carried import cell_text, values_of
+from emoboost.carried import texts_of
 from emoboost.errors import ManifestError, UsageError
 from emoboost.manifest.delimited import delimited_source
 from emoboost.manifest.parquet import parquet_source
@@ -161,10 +161,10 @@ class _Reading:
         found = list(rows.problems)
         given = zip(
             rows.positions.tolist(),
-            _texts(rows, columns.utterance_id),
-            _texts(rows, columns.label),
-            _texts(rows, columns.weight),
-            _texts(rows, columns.speaker),
+            *(
+                texts_of(rows.table, name)
+                for name in (columns.utterance_id, columns.label, columns.weight, columns.speaker)
+            ),
             strict=True,
         )
         for position, utterance_id, label, weight, speaker in given:
@@ -203,9 +203,3 @@ def _weight(position: int, text: str, column: str, problems: list[Problem]) -> f
         what = "is no weight; give a number above 0 with a decimal point, as sample wrote it"
         problems.append(Problem(position, what, column, text))
     return number or math.nan
-
-
-def _texts(rows: Rows, column: str | None) -> list[str]:
-    if column is None:
-        return [""] * len(rows.positions)
-    return [cell_text(value) for value in values_of(rows.table[column])]

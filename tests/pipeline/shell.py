@@ -13,7 +13,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
 SCRIPT = Path(sys.executable).with_name("emoboost-batch")
-SECONDS = 240
+SECONDS = 120
 RAY_STARTED = "Running on"
 """How the line begins that a command prints once Ray is there."""
 
