@@ -23,7 +23,7 @@ from emoboost.discriminant import Scatter, discriminant_of, scatter_of
 from emoboost.encoder_source import EncoderSource
 from emoboost.metrics import confusion, speaker_bootstrap, unweighted_accuracy
 from emoboost.recipe import load_recipe
-from emoboost.training import utterance_means
+from emoboost.segment_means import utterance_means
 
 SHRINKAGES = (0.3, 0.5, 0.6, 0.7)
 

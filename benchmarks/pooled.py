@@ -18,7 +18,7 @@ from emoboost.encoder_source import EncoderSource
 from emoboost.frozen import encode
 from emoboost.model import FrozenEncoders
 from emoboost.predict import preparation_for
-from emoboost.training import utterance_means
+from emoboost.segment_means import utterance_means
 
 TOGETHER = 16
 CONSTANT = 1e-6

@@ -12,6 +12,7 @@ import numpy as np
 
 from emoboost.calibration import probabilities
 from emoboost.metrics import reliability
+from emoboost.segment_means import consecutive_means
 
 SPREAD = 1.0
 """How large a bias is expected to be before any label was seen, as a standard deviation around 0.
@@ -50,8 +51,7 @@ class Heard:
     def probabilities(self, fitted: "Calibration") -> np.ndarray:
         """Mean over each utterance's segments: (n, classes) float64."""
         each = probabilities(self.logits.astype(np.float64), fitted.temperature, fitted.bias)
-        mean: np.ndarray = np.add.reduceat(each, self.first, axis=0) / self.segments[:, None]
-        return mean
+        return consecutive_means(each, self.segments)
 
     def rows(self, chosen: np.ndarray) -> "Heard":
         """Some of the utterances.

@@ -134,14 +134,6 @@ class ShardVectors:
         """The segments of each row."""
         return np.split(self.segments, np.cumsum(self.counts)[:-1]) if len(self.counts) else []
 
-    def mean_of(self, values: np.ndarray) -> np.ndarray:
-        """(sum of counts, ...) of the segments -> (n, ...) float64: means of each row's."""
-        if not len(self.counts):
-            return np.zeros((0, *values.shape[1:]))
-        starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
-        means: np.ndarray = np.add.reduceat(values.astype(np.float64), starts, axis=0) / self.counts[:, None]
-        return means
-
 
 class Embeddings:
     """All vectors of an output. Make one with `Embeddings.of`."""

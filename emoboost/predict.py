@@ -19,6 +19,7 @@ from emoboost.importing import collector_paused
 from emoboost.prepare import Preparation, Prepared, regrouped
 from emoboost.redaction import redacted
 from emoboost.schema import Outcome
+from emoboost.segment_means import consecutive_means
 from emoboost.utterance import Utterance
 
 if TYPE_CHECKING:
@@ -257,14 +258,7 @@ def preparation_for(
 
 def mean_of_segments(segments: np.ndarray, outcomes: Sequence[Outcome]) -> np.ndarray:
     """Average consecutive rows: (segments, classes) -> (utterances, classes) float32, zeros where there are none."""
-    means = np.zeros((len(outcomes), segments.shape[1]), np.float32)
-    first = 0
-    for row, outcome in enumerate(outcomes):
-        last = first + outcome.n_segments
-        if last > first:
-            means[row] = segments[first:last].mean(axis=0, dtype=np.float64)
-        first = last
-    return means
+    return consecutive_means(segments, [outcome.n_segments for outcome in outcomes]).astype(np.float32)
 
 
 def load_model(

@@ -15,6 +15,7 @@ from emoboost.classifier import Classifier
 from emoboost.embeddings import ShardVectors
 from emoboost.priors import corrected
 from emoboost.schema import labels_schema, probability_column
+from emoboost.segment_means import consecutive_means
 from emoboost.voices import Voices
 
 
@@ -35,7 +36,7 @@ class Relabelling:
         classifier = self.classifier
         if not len(vectors.rows):
             return np.zeros((0, len(classifier.config.classes)))
-        return vectors.mean_of(classifier.probabilities(classifier.logits(vectors.segments)))
+        return consecutive_means(classifier.probabilities(classifier.logits(vectors.segments)), vectors.counts)
 
     def adapted(self, plain: np.ndarray, vectors: ShardVectors, speakers: Sequence[str | None]) -> np.ndarray:
         """The same, adapted where the voices say so.
@@ -52,7 +53,7 @@ class Relabelling:
         nothing = np.zeros(head.weights.shape[1])
         offsets = [nothing if name is None else self.voices.offsets.get(name, nothing) for name in speakers]
         without = vectors.segments - np.repeat(np.array(offsets).reshape(-1, len(nothing)), vectors.counts, axis=0)
-        found = vectors.mean_of(self.classifier.probabilities(head.logits(without)))
+        found = consecutive_means(self.classifier.probabilities(head.logits(without)), vectors.counts)
         is_adapted = [self.voices.reason(name) is None for name in speakers]
         shares: np.ndarray = np.where(np.array(is_adapted, bool)[:, None], found, plain)
         return shares

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from emoboost.evaluation import Scores
-from emoboost.training import utterance_means
+from emoboost.segment_means import utterance_means
 from emoboost.trials import Pooled, Trial, TrialResult, fit_temperature, pool
 
 

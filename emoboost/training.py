@@ -20,6 +20,7 @@ from emoboost.frozen import Batch, FrozenFeatures
 from emoboost.metrics import confusion, unweighted_accuracy
 from emoboost.model import EnhancementHead, FrozenEncoders, HeadOutput, Standardise
 from emoboost.recipe import Recipe
+from emoboost.segment_means import utterance_means
 
 
 @dataclass(frozen=True)
@@ -267,13 +268,6 @@ def _validation_ua(learner: Learner, features: FrozenFeatures, labels: np.ndarra
     truth[number] = labels[rows]
     predicted = utterance_means(probabilities, number, len(utterances)).argmax(axis=1)
     return unweighted_accuracy(confusion(truth, predicted, probabilities.shape[1]))
-
-
-def utterance_means(segments: np.ndarray, utterance: np.ndarray, count: int) -> np.ndarray:
-    """Mean over each utterance's segments: (segments, classes) -> (count, classes)."""
-    sums = np.zeros((count, segments.shape[1]))
-    np.add.at(sums, utterance, segments)
-    return sums / np.bincount(utterance, minlength=count)[:, None]
 
 
 def segment_outputs(learner: Learner, features: FrozenFeatures, rows: np.ndarray) -> HeadOutput:

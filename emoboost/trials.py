@@ -19,7 +19,8 @@ from emoboost.folds import Fold
 from emoboost.frozen import FrozenFeatures
 from emoboost.model import FrozenEncoders, HeadOutput
 from emoboost.recipe import Recipe
-from emoboost.training import EpochReport, Learner, segment_outputs, train_head, utterance_means
+from emoboost.segment_means import utterance_means
+from emoboost.training import EpochReport, Learner, segment_outputs, train_head
 
 CHANGED, ADAPTED = "changed_", "adapted_"
 """How arrays of a `ChangedResult`, and labels of adapted speakers, begin in a result's file."""

@@ -20,6 +20,7 @@ from emoboost.priors import ESTIMATE, estimate, parse_prior, trained_on
 from emoboost.relabel import Relabelling
 from emoboost.runners import Runner, announced, new_id
 from emoboost.schema import FORMAT_VERSION
+from emoboost.segment_means import consecutive_means
 from emoboost.summary import Summary
 from emoboost.voices import Guard, Listening, Voices
 from jobs.console import say
@@ -129,7 +130,7 @@ class Work:
         listening, unadapted = Listening(self.classifier, head), Relabelling(self.classifier)
         for _, _, vectors, speakers in self.source.parts(range(self.source.ledger.plan.shards)):
             if len(vectors.rows):
-                means, scores = vectors.mean_of(vectors.segments), unadapted.plain(vectors)
+                means, scores = consecutive_means(vectors.segments, vectors.counts), unadapted.plain(vectors)
                 listening.hear([speakers[row] for row in vectors.rows], means, scores)
         return listening.voices(self.guard, AdaptationConfig())
 

@@ -19,6 +19,7 @@ from emoboost.frozen import FrozenFeatures
 from emoboost.label_maps import load_label_map, merged_classes, merged_probabilities
 from emoboost.recipe import Recipe
 from emoboost.report import write_report
+from emoboost.segment_means import utterance_means
 from emoboost.survey import Survey
 from emoboost.trials import Pooled
 from jobs.console import say
@@ -138,8 +139,6 @@ def evaluation_of(
         pooled = Pooled(logits, utterance, np.zeros(len(logits), np.int64))
         return merged_probabilities(pooled.probabilities(temperature, bias)[1], merging)
 
-    sums = np.zeros((count, vectors.shape[1]))
-    np.add.at(sums, features.utterance, vectors)
     scores = Scores(
         seed=int(config.training.get("seed", 0)),
         tested=np.arange(count),
@@ -147,7 +146,7 @@ def evaluation_of(
         probabilities=of_segments(logits, features.utterance, 1.0, undivided),
         calibrated=of_segments(logits, features.utterance),
         temperatures=(config.temperature,),
-        vectors=(sums / np.bincount(features.utterance)[:, None]).astype(np.float32),
+        vectors=utterance_means(vectors, features.utterance, count).astype(np.float32),
         changed=changed_probabilities(folder, laboratory, of_segments),
         finished=True,
     )

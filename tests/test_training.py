@@ -22,7 +22,7 @@ from emoboost.discriminant import fit_discriminant
 from emoboost.folds import PROTOCOLS, Rows
 from emoboost.frozen import FrozenFeatures
 from emoboost.recipe import Recipe
-from emoboost.training import EpochReport, Learner, Trained, class_weights, segment_outputs, train_head, utterance_means
+from emoboost.training import EpochReport, Learner, Trained, class_weights, segment_outputs, train_head
 from emoboost.trials import Experiment, Trial, TrialResult, fit_temperature, list_trials, pool, run_trial
 from emoboost.variants import VARIANTS
 
@@ -438,10 +438,6 @@ class TestTrials:
         np.testing.assert_array_equal(tested, np.arange(UTTERANCES))
         expected = [softmax(run.logits[run.utterance == n] / 2, axis=1).mean(axis=0) for n in range(UTTERANCES)]
         np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-    def test_utterance_means(self) -> None:
-        found = utterance_means(np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]), np.array([1, 0, 1]), 2)
-        np.testing.assert_array_equal(found, [[0.0, 1.0], [0.75, 0.25]])
 
 
 class TestTemperature:
