@@ -9,19 +9,14 @@ of the tested speaker. The features are those that `evaluate` left in its cache:
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import torch
+from cached import add_arguments, cached, with_log_mel
 from pooled import strict_labels
 
-from emoboost.corpus import read_corpus
-from emoboost.feature_cache import default_cache
 from emoboost.frozen import FrozenFeatures
 from emoboost.metrics import paired_bootstrap, speaker_bootstrap
-from emoboost.recipe import load_recipe
-from jobs.lab_arguments import encoder_source
-from jobs.laboratory import Plan, prepare
 
 SHRINKAGES = (0.3, 0.6)
 TOGETHER = 64
@@ -60,19 +55,12 @@ def less_speakers_mean(values: np.ndarray, group: np.ndarray) -> np.ndarray:
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
-    parser.add_argument("--recipe", default="robust", help="whose copies were heard")
-    parser.add_argument("--encoder")
-    parser.add_argument("--layers", default="")
-    parser.add_argument("--cache", type=Path, default=default_cache())
+    add_arguments(parser)
+    parser.add_argument("--log-mel", action="store_true", help="what Whisper reads in place of what it says")
     given = parser.parse_args()
-    corpus = read_corpus(given.manifest)
-    source = encoder_source("whisper-base-emodb", given.encoder, given.layers, None)
-    plan = Plan(variants=("both", "encoder"), seeds=(0,), recipe=load_recipe(given.recipe), source=source)
-    laboratory = prepare(corpus, plan, given.cache)
-    if missing := len(laboratory.missing_features()):
-        parser.error(f"{missing} features are not in {given.cache}; run evaluate first, as above")
-    features = laboratory.cache.features([[each.name for each in wanted] for wanted in laboratory.wanted])
+    corpus, laboratory, features = cached(parser, given)
+    if given.log_mel:
+        _, features = with_log_mel(laboratory, features)
     encoder, mfcc, alexnet = statistics(features)
     is_clean = features.copy == 0
     names, who = np.unique(corpus.speakers, return_inverse=True)
