@@ -67,7 +67,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory, temporary: Path) -> Shell:
 CLUSTER = """
 import ray, sys
 options = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 2**28, "log_to_driver": False}
-context = ray.init(address="local", _temp_dir=sys.argv[1], **options)
+context = ray.init(address="local", _temp_dir=sys.argv[1], _memory=3 * 2**30, **options)
 print(context.address_info["gcs_address"], flush=True)
 sys.stdin.read()
 """
@@ -75,7 +75,10 @@ sys.stdin.read()
 
 @pytest.fixture(scope="session")
 def joined(shell: Shell) -> Iterator[Shell]:
-    """A shell whose commands join a cluster that is there already, with the token it asks for."""
+    """A shell whose commands join a cluster that is there already, with the token it asks for.
+
+    Its memory is enough for one network worker: each takes longer to import torch than to label a test's recordings.
+    """
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
     folder = shell.temporary / "cluster"
     with subprocess.Popen(

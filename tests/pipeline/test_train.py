@@ -6,14 +6,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import torch
-from safetensors.torch import save_file
-from tiny_whisper import save_whisper
-from torchvision.models import alexnet
+from workshop import make_workshop, words
 
 from emoboost.checkpoint import find_model, load_adapted
 from emoboost.predict import load_model
-from pipeline.labels import Heard, assert_labelled_alone, content, rows_of
+from pipeline.labels import Heard, assert_labelled_alone, rows_of
 from pipeline.recordings import EMODB, LIBRISPEECH
 from pipeline.shell import Result, Shell
 
@@ -22,22 +19,9 @@ CLASSES = ["anger", "sadness"]
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a corpus of two emotions and four speakers, an encoder and AlexNet's features."""
     cwd = tmp_path_factory.mktemp("workshop")
-    save_whisper(cwd / "encoder")
-    torch.manual_seed(1)
-    whole = alexnet(weights=None).state_dict()
-    save_file({name: whole[name] for name in whole if name.startswith("features.")}, cwd / "alexnet.safetensors")
-    rows = [f"{clip},{('Angry', 'sad')[n % 2]},s{n // 2 % 4}" for n, clip in enumerate([*EMODB, *LIBRISPEECH[:4]])]
-    (cwd / "acted.csv").write_text("\n".join(["path,label,speaker", *rows, ""]))
-    (cwd / "closed.yaml").write_text("shrinkage: 0.5\n")
+    make_workshop(cwd, [*EMODB, *LIBRISPEECH[:4]])
     return cwd
-
-
-def words(*more: str, corpus: str = "acted.csv", output: str = "mine") -> list[str]:
-    networks = ["--encoder", "encoder", "--alexnet", "alexnet.safetensors"]
-    card = ["--licence", "made up for a test", "--description", "acted speech of many"]
-    return ["train", corpus, "--output", output, "--recipe", "r", *networks, *card, *more]
 
 
 @pytest.fixture(scope="module")
@@ -126,54 +110,3 @@ class TestTrain:
         assert set(model.config.training["loso"]) == {"encoder alone (shipped)"}
         assert model.config.temperature != 1
         assert (workshop / "closed/confusion.png").exists()
-
-
-class TestRefused:
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("path,label\na.wav,sad\n", r"bad\.csv: no column 'speaker'"),
-            ("path,label,speaker\na.wav,sad,1\nb.wav,,2\n", r"bad\.csv: row 2 has no label"),
-            ("path,label,speaker\na.wav,sad,1\nb.wav,sad,2\n", r"bad\.csv: only one label \('sadness'\)"),
-            ("path,label,speaker\na.wav,sad,1\nb.wav,anger,1\n", r"bad\.csv: only one speaker \('1'\)"),
-            ("path,label,speaker\na.wav,sad,1\nb.wav,anger,2\n", r"a\.wav: there is no such file"),
-        ],
-    )
-    def test_a_corpus(self, workshop: Path, shell: Shell, text: str, message: str) -> None:
-        (workshop / "bad.csv").write_text(text)
-        refused = shell.run(*words(corpus="bad.csv", output="bad"), cwd=workshop).refused()
-        assert re.search(message, refused), refused
-        assert not (workshop / "bad").exists()
-
-    def test_an_output_that_is_not_empty(self, trained: Result, workshop: Path, shell: Shell) -> None:
-        assert trained.code == 0
-        before = content(workshop / "mine")
-        refused = shell.run(*words(), cwd=workshop).refused()
-        assert "mine: exists and is not an empty folder; choose a new one with --output" in refused
-        assert content(workshop / "mine") == before
-
-    @pytest.mark.parametrize("output", ["acted.csv", "acted.csv/model"])
-    def test_an_output_that_cannot_be_a_folder(self, workshop: Path, shell: Shell, output: str) -> None:
-        """Before the hours of training, not after them."""
-        refused = shell.run(*words("--loso-seeds", "", output=output), cwd=workshop)
-        assert "Features: " not in refused.stderr
-        message = r"^acted\.csv.*: (exists and is not an empty folder; choose|cannot be made a model folder \()"
-        assert re.search(message, refused.refused())
-
-    @pytest.mark.parametrize(
-        ("changes", "message"),
-        [
-            ({"encoder": "nowhere"}, r"nowhere: no such folder, and not a hub id such as"),
-            ({"encoder": "alexnet.safetensors"}, r"alexnet\.safetensors: no such folder"),
-            ({"alexnet": "nowhere"}, r"nowhere: not the features of torchvision's AlexNet in safetensors"),
-            ({"alexnet": "encoder/model.safetensors"}, r"not the features of torchvision's AlexNet in safetensors"),
-            ({"variant": "guided"}, r"--variant guided: no such variant; there is both, spectrogram, mfcc, encoder, "),
-            ({"loso-seeds": "0;1"}, r"--loso-seeds 0;1: give different whole numbers separated by commas"),
-        ],
-    )
-    def test_an_argument(self, workshop: Path, shell: Shell, changes: dict[str, str], message: str) -> None:
-        more = [word for name, value in changes.items() for word in (f"--{name}", value)]
-        refused = shell.run(*words(*more, output="other"), cwd=workshop).refused()
-        assert re.search(message, refused), refused
-        assert len(refused.splitlines()) <= 2, refused
-        assert not (workshop / "other").exists()
