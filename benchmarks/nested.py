@@ -1,9 +1,9 @@
 """Figures that no choice has seen: for each speaker, layers, copies and shrinkage are chosen on the others alone.
 
 For each tested speaker every configuration is tried by leave-one-speaker-out among the other speakers; the best one
-there (UA) is trained on all of them, and tests him. The encoder alone: mean over valid frames, classifier in closed
-form. With --also, training has another corpus beside it or not, as one choice more; its classes' centre is moved to
-that of the corpus's training speakers.
+there, by UA and by log-loss, is trained on all of them, and tests him. The encoder alone: mean over valid frames,
+classifier in closed form. With --also, training has another corpus beside it or not, as one choice more; its classes'
+centre is moved to that of the corpus's training speakers.
 
     python benchmarks/nested.py emodb.parquet
     python benchmarks/nested.py emovo.parquet --encoder WHISPER_BASE --layers "2,3,4 2,3,4,5" --also emodb.parquet
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from pooled import Pooled, pooled
+from scipy.special import log_softmax
 
 from emoboost.corpus import Corpus, read_corpus
 from emoboost.discriminant import Scatter, discriminant_of, scatter_of
@@ -26,6 +27,7 @@ from emoboost.recipe import load_recipe
 from emoboost.segment_means import utterance_means
 
 SHRINKAGES = (0.3, 0.5, 0.6, 0.7)
+TEMPERATURES = np.geomspace(0.1, 30, 60)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Laboratory:
         return np.array(self.corpus.speakers)[self.heard.utterance]
 
     def predict(self, held: Sequence[str]) -> Iterator[tuple[bool, float, str, np.ndarray]]:
-        """With and without the other corpus, each shrinkage, each held-out speaker, and his predicted labels."""
+        """With and without the other corpus, each shrinkage, each held-out speaker, and his utterances' logits."""
         speakers, labels = self.speakers, self.truth[self.heard.utterance]
         rows = ~np.isin(speakers, held)
         center, scale = self.heard.mean[rows].mean(axis=0), self.heard.mean[rows].std(axis=0)
@@ -81,16 +83,16 @@ class Laboratory:
                         side is not own,
                         shrinkage,
                         speaker,
-                        self._labels(scatter, shrinkage, tested, center, scale),
+                        self._logits(scatter, shrinkage, tested, center, scale),
                     )
 
-    def _labels(
+    def _logits(
         self, scatter: Scatter, shrinkage: float, tested: np.ndarray, center: np.ndarray, scale: np.ndarray
     ) -> np.ndarray:
         weights, biases = discriminant_of(scatter, shrinkage)
         logits = (self.heard.mean[tested] - center) / scale @ weights.T + biases
         count, number = np.unique(self.heard.utterance[tested], return_inverse=True)
-        return utterance_means(logits, number, len(count)).argmax(axis=1)
+        return utterance_means(logits, number, len(count))
 
     def _with_other(self, own: Side, center: np.ndarray, scale: np.ndarray) -> Side | None:
         if self.other is None:
@@ -109,14 +111,14 @@ class Laboratory:
 
 
 def predictions(laboratory: Laboratory, layers: tuple[int, ...], recipe: str) -> dict[Choice, dict[str, np.ndarray]]:
-    """Of each configuration: held-out speakers, as one text, the tested one last -> labels of his utterances."""
+    """Of each configuration: held-out speakers, as one text, the tested one last -> logits of his utterances."""
     names = sorted(set(laboratory.corpus.speakers))
     found: dict[Choice, dict[str, np.ndarray]] = {}
     for count in (1, 2):
         for held in itertools.combinations(names, count):
-            for also, shrinkage, speaker, labels in laboratory.predict(held):
+            for also, shrinkage, speaker, logits in laboratory.predict(held):
                 key = key_of(speaker, *(name for name in held if name != speaker))
-                found.setdefault(Choice(layers, recipe, also, shrinkage), {})[key] = labels
+                found.setdefault(Choice(layers, recipe, also, shrinkage), {})[key] = logits
     return found
 
 
@@ -156,41 +158,51 @@ def of_speaker(corpus: Corpus, truth: np.ndarray) -> dict[str, np.ndarray]:
     return {name: truth[speakers == name] for name in sorted(set(speakers))}
 
 
-def pooled_ua(truth: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], classes: int) -> float:
+def pooled_ua(truth: Mapping[str, np.ndarray], logits: Mapping[str, np.ndarray]) -> float:
     """Over these speakers together."""
-    counts = [confusion(truth[name], labels[name], classes) for name in labels]
+    counts = [confusion(truth[name], said.argmax(axis=1), said.shape[1]) for name, said in logits.items()]
     return unweighted_accuracy(np.sum(counts, axis=0))
 
 
+def less_loss(truth: Mapping[str, np.ndarray], logits: Mapping[str, np.ndarray]) -> float:
+    """The mean log-probability of the true class over these speakers together, at the best temperature."""
+    said, labels = (np.concatenate([each[name] for name in logits]) for each in (logits, truth))
+    place = np.arange(len(labels))
+    return max(float(log_softmax(said / warmth, axis=1)[place, labels].mean()) for warmth in TEMPERATURES)
+
+
+CRITERIA = {"UA": pooled_ua, "log-loss": less_loss}
+"""By what the best configuration is chosen: the more, the better."""
+
+
 def report(corpus: Corpus, found: Mapping[Choice, Mapping[str, np.ndarray]]) -> Iterator[str]:
-    """Every configuration fixed for all, then the nested choice."""
+    """Every configuration fixed for all, then the nested choices."""
     numbers = corpus.class_numbers(corpus.classes)
-    truth, classes = of_speaker(corpus, numbers), len(corpus.classes)
+    truth, speakers = of_speaker(corpus, numbers), np.array(corpus.speakers)
     yield "| layers | copies of | other corpus | " + " | ".join(f"{each:g}" for each in SHRINKAGES) + " |"
     yield "|---" * (3 + len(SHRINKAGES)) + "|"
     for layers, recipe, also in dict.fromkeys((choice.layers, choice.recipe, choice.also) for choice in found):
         row = [found[Choice(layers, recipe, also, shrinkage)] for shrinkage in SHRINKAGES]
-        cells = [
-            f"{100 * pooled_ua(truth, {who: labels[key_of(who)] for who in truth}, classes):.1f}" for labels in row
-        ]
+        alone = [{who: logits[key_of(who)] for who in truth} for logits in row]
+        cells = [f"{100 * pooled_ua(truth, each):.1f} ({-less_loss(truth, each):.3f})" for each in alone]
         yield f"| {', '.join(map(str, layers))} | {recipe} | {'yes' if also else 'no'} | {' | '.join(cells)} |"
-    chosen = {}
-    for tested in truth:
-        others = [name for name in truth if name != tested]
-        scores = {
-            choice: pooled_ua(truth, {who: labels[key_of(who, tested)] for who in others}, classes)
-            for choice, labels in found.items()
-        }
-        chosen[tested] = max(scores, key=lambda choice: scores[choice])
-    predicted = np.zeros_like(numbers)
-    speakers = np.array(corpus.speakers)
-    for tested, choice in chosen.items():
-        predicted[speakers == tested] = found[choice][key_of(tested)]
-    for name, estimate in speaker_bootstrap(numbers, predicted, corpus.speakers, classes).items():
-        low, high = estimate.interval or (float("nan"), float("nan"))
-        yield f"nested {name} {100 * estimate.value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
-    for tested, choice in chosen.items():
-        yield f"{tested}: {choice}"
+    for criterion, worth in CRITERIA.items():
+        chosen = {}
+        for tested in truth:
+            others = [name for name in truth if name != tested]
+            scores = {
+                choice: worth(truth, {who: logits[key_of(who, tested)] for who in others})
+                for choice, logits in found.items()
+            }
+            chosen[tested] = max(scores, key=lambda choice: scores[choice])
+        predicted = np.zeros_like(numbers)
+        for tested, choice in chosen.items():
+            predicted[speakers == tested] = found[choice][key_of(tested)].argmax(axis=1)
+        for name, estimate in speaker_bootstrap(numbers, predicted, corpus.speakers, len(corpus.classes)).items():
+            low, high = estimate.interval or (float("nan"), float("nan"))
+            yield f"nested by {criterion}: {name} {100 * estimate.value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+        for tested, choice in chosen.items():
+            yield f"{tested}: {choice}"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""How long a segment should be: UA of the encoder alone with segments of 1 to 5 seconds.
+"""How long a segment should be: UA of the encoder alone with segments of 1 second to whole utterances.
 
 Strict leave-one-speaker-out, mean over valid frames, classifier in closed form; training and test are cut alike.
 
@@ -15,7 +15,7 @@ from emoboost.encoder_source import EncoderSource
 from emoboost.metrics import speaker_bootstrap
 from emoboost.recipe import load_recipe
 
-SECONDS = (1.0, 2.0, 3.0, 4.0, 5.0)
+SECONDS = "1,2,3,4,5,10"
 
 
 def main() -> None:
@@ -25,13 +25,14 @@ def main() -> None:
     parser.add_argument("--encoder", required=True, help="folder of a Whisper")
     parser.add_argument("--layers", default="2,3,4")
     parser.add_argument("--copies", default="r", help="recipe whose copies are heard")
+    parser.add_argument("--seconds", default=SECONDS, help="lengths of a segment")
     parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
     given = parser.parse_args()
     corpus, robust = read_corpus(given.manifest), load_recipe("robust")
     truth = corpus.class_numbers(corpus.classes)
     source = EncoderSource(encoder=given.encoder, layers=tuple(map(int, given.layers.split(","))))
     print("| segment | segments | UA | 95 % interval |\n|---|---|---|---|")
-    for seconds in SECONDS:
+    for seconds in map(float, given.seconds.split(",")):
         heard = pooled(corpus, load_recipe(given.copies).copies, source, robust.loudness, given.keep, seconds)
         predicted = strict_labels(corpus, heard.mean, heard.utterance, heard.is_clean, robust.shrinkage or 0.6)
         ua, interval = speaker_bootstrap(truth, predicted, corpus.speakers, len(corpus.classes))["ua"]
