@@ -152,6 +152,11 @@ class Embeddings:
                 files[shard].append(name)
         return cls(ledger, files)
 
+    @property
+    def shards(self) -> set[int]:
+        """Those that have a file."""
+        return set(self._files)
+
     def vectors(self, shard: int, part: pa.Table) -> ShardVectors:
         """Those of one part.
 

@@ -40,6 +40,12 @@ class OutputError(UsageError):
     """The output folder cannot be written, or holds the result of another run."""
 
 
+class DamagedError(EmoboostError):
+    """Something is wrong with an output that others are made of; `verify` says what."""
+
+    exit_code = 5
+
+
 class StorageStop(EmoboostError):  # noqa: N818 - the end of a job, not an error of one recording
     """A store that the job needs cannot be used at all. Nothing of the shard is published; the same command continues.
 

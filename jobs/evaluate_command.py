@@ -24,11 +24,12 @@ from jobs.score_model import ScoreOptions, score_model
 VOID = {
     "model": (
         *("protocol", "folds", "train_on", "seeds", "variants", "recipe"),
-        *("encoder", "layers", "alexnet", "calibrate", "keep_checkpoints", "adapt", "resume"),
+        *("encoder", "layers", "alexnet", "calibrate", "keep_checkpoints", "resume"),
     ),
     "train_on": ("protocol", "folds"),
 }
 """Option -> options that have no meaning beside it."""
+ADAPTED = "Adapted to the speaker by so many of his utterances, a protocol of its own:"
 
 
 def evaluate_command(
@@ -129,6 +130,12 @@ def show(output: Path, *, as_json: bool) -> None:
     tell(f"{'':<{width}}     WA     UA   (pooled over all test utterances, {seeds})")
     for title, variant in figures["variants"].items():
         tell(f"{title:<{width}} {variant['wa']:6.1%} {variant['ua']:6.1%}")
+    if any(variant.get("adapted") for variant in figures["variants"].values()):
+        tell(ADAPTED)
+    for title, variant in figures["variants"].items():
+        for enrolled, adapted in variant.get("adapted", {}).items():
+            unadapted = f"unadapted {adapted['unadapted']['ua']:.1%}, enrolment: {enrolled}"
+            tell(f"{title:<{width}} {adapted['wa']:6.1%} {adapted['ua']:6.1%}   {unadapted}")
     tell(f"Report   {printable(output / 'report.html')}")
 
 
@@ -141,6 +148,11 @@ def refuse_unused(given: Collection[str]) -> None:
     Raises:
         UsageError: there is one.
     """
+    if {"model", "adapt"} <= set(given):
+        raise UsageError(
+            "--adapt cannot be used with --model; adapt the labels of an output with relabel --adapt, or train, as "
+            "with --train-on"
+        )
     for option, void in VOID.items():
         if option in given and (unused := [name for name in void if name in given]):
             names = [f"--{name.replace('_', '-')}" for name in (unused[0], option)]

@@ -78,6 +78,8 @@ def relabel(options: RelabelOptions) -> Relabelled:
     refuse_one_speaker(source, options.adapt)
     if remark is not None and options.prior is not None:
         say(f"note: {remark}")
+    if prior is not None and np.allclose(prior, mix):
+        say(f"note: --prior {options.prior} is the mix that the model learned with; it changes no score")
     new = open_or_plan(options, old, model, prior)
     say(f"Output: {new.folder.display}")
     work = Work(new, source, classifier, Guard())

@@ -14,7 +14,7 @@ from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.embeddings import OPTION as EMBEDDINGS_OPTION
 from emoboost.embeddings import Embeddings, ShardVectors
 from emoboost.encoder_identity import encoder_identity
-from emoboost.errors import OutputError, UsageError
+from emoboost.errors import DamagedError, OutputError, UsageError
 from emoboost.ledger import EDITED, SUCCESS, Ledger
 from emoboost.plan import PLAN_FILE, RELABEL, Plan
 from emoboost.printable import shown
@@ -68,13 +68,17 @@ class Source:
         """The rows of a shard, the vectors of those that are labelled, and who speaks in each row.
 
         Raises:
-            OutputError: a part is missing, damaged or edited, or lacks a vector.
+            DamagedError: a part is missing, damaged or edited, or lacks a vector.
         """
-        part = self.ledger.part(shard)
+        try:
+            part = self.ledger.part(shard)
+            vectors = embeddings.vectors(shard, part.table)
+        except OutputError as error:
+            raise DamagedError(str(error)) from error
         if part.is_edited:
-            raise OutputError(f"{self.ledger.folder.display}: {self.ledger.part_name(shard)} {EDITED}")
+            raise DamagedError(f"{self.ledger.folder.display}: {self.ledger.part_name(shard)} {EDITED}")
         speakers: list[str | None] = [None] * len(part.table) if self.column is None else self.speakers(shard)
-        return part.table, embeddings.vectors(shard, part.table), speakers
+        return part.table, vectors, speakers
 
     def parts(self, shards: Sequence[int]) -> Iterator[tuple[int, pa.Table, ShardVectors, list[str | None]]]:
         """The same of several, read ahead."""
@@ -90,12 +94,14 @@ def open_or_plan(options: RelabelOptions, old: Ledger, model: ModelFolder, prior
 
     Raises:
         OutputError: the older output is not complete, or the new place holds something else.
+        DamagedError: files of vectors are missing.
     """
     marker = read_marker(old)
     if marker is None or old.missing():
         raise OutputError(
             f"{options.output}: is not complete ({SUCCESS} is missing); run its annotate command again first"
         )
+    refuse_lost_vectors(old)
     classes = model.config.classes
     how = {
         "plan": old.plan.hash,
@@ -119,6 +125,17 @@ def open_or_plan(options: RelabelOptions, old: Ledger, model: ModelFolder, prior
             f"{options.place}: {_difference(found.plan, plan)}. Keep it, and name another folder with --destination"
         )
     return found
+
+
+def refuse_lost_vectors(old: Ledger) -> None:
+    """Stop where a part with labelled rows has no file of vectors at all; each row's are looked at when it is read.
+
+    Raises:
+        DamagedError: there is one.
+    """
+    embeddings = Embeddings.of(old)
+    for shard in set(range(old.plan.shards)) - embeddings.shards:
+        Source(old, None).part(shard, embeddings)
 
 
 def _difference(found: Plan, wanted: Plan) -> str:

@@ -66,6 +66,10 @@ def refused(clips: list[Path], tiny_model: ModelFolder, tmp_path: Path, monkeypa
         (["--conditions", "mulaw,mulaw"], r"--conditions mulaw,mulaw: give archives, or different changes"),
         (["--conditions", ","], r"--conditions ,: give archives, or different changes"),
         (["--model", "x", "--protocol", "loso"], r"--protocol has no meaning with --model; leave one of them out"),
+        (
+            ["--model", "x", "--adapt", "speaker:2"],
+            r"--adapt cannot be used with --model; adapt the labels of",
+        ),
         (["--model", "x", "--no-calibrate"], r"--calibrate has no meaning with --model"),
         (["--train-on", "acted.csv", "--folds", "3"], r"--folds has no meaning with --train-on"),
     ],

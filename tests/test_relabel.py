@@ -19,7 +19,7 @@ from emoboost.adaptation import AdaptationConfig
 from emoboost.checkpoint import CONFIG, ModelFolder, find_model, load_adapted, load_frozen, load_trained, save_model
 from emoboost.classifier import Classifier
 from emoboost.embeddings import EMBEDDINGS, Embeddings
-from emoboost.errors import EmoboostError, ModelError, OutputError, UsageError
+from emoboost.errors import DamagedError, EmoboostError, ModelError, OutputError, UsageError
 from emoboost.ledger import SUCCESS, Ledger
 from emoboost.priors import corrected
 from emoboost.schema import RELABELLED, probability_column
@@ -147,6 +147,14 @@ def test_nothing_asked_gives_the_labels_again(output: Ledger, model: ModelFolder
         assert {name: old[name] for name in same} == {name: new[name] for name in same}
     assert (found.changed, found.labelled, found.reasons, found.prior) == (0, 59, {"not asked for": 59}, None)
     assert_scores(ledger, model, expected(output, model, adapt=False, factor=None))
+
+
+def test_a_prior_that_changes_nothing_is_told(
+    output: Ledger, model: ModelFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, _ = run(output, model, prior="train")
+    assert found.changed == 0
+    assert "note: --prior train is the mix that the model learned with; it changes no score" in capsys.readouterr().err
 
 
 def test_adapted_to_the_speakers(output: Ledger, model: ModelFolder) -> None:
@@ -279,7 +287,7 @@ class TestGuarantee:
 
     def test_an_edited_part_is_refused(self, output: Ledger, model: ModelFolder) -> None:
         pq.write_table(output.read_part(1), output.folder.path(output.part_name(1)))
-        with pytest.raises(OutputError, match=r"0000001\.parquet was edited"):
+        with pytest.raises(DamagedError, match=r"0000001\.parquet was edited"):
             run(output, model)
 
     def test_commands_that_need_recordings(self, output: Ledger, model: ModelFolder) -> None:
@@ -323,6 +331,15 @@ class TestRefused:
         plain = annotated(manifest, tmp_path / "plain", tiny_model)
         with pytest.raises(UsageError, match="keeps no vectors; annotate it into a new output with --embeddings"):
             run(plain, tiny_model)
+
+    def test_vectors_that_are_lost(self, output: Ledger, model: ModelFolder) -> None:
+        """Before anything is written, wherever a whole file is missing; of a damaged one when it is read."""
+        *_, last = sorted(output.folder.names(EMBEDDINGS))
+        output.folder.remove(f"{EMBEDDINGS}/{last}")
+        for _ in range(2):
+            with pytest.raises(DamagedError, match=r"has no vector, or a damaged one, in embeddings/ for row 'u\d+'"):
+                run(output, model)
+            assert not Path(f"{output.folder.path()}-relabelled").exists()
 
     def test_an_unfinished_output(self, manifest: Path, model: ModelFolder, tmp_path: Path) -> None:
         unfinished = planned(manifest, tmp_path / "plain", model, embeddings=True)

@@ -48,6 +48,7 @@ from emoboost.report.tables import (
 )
 from emoboost.report.wording import PAPER_NAMES, points, points_span, probability
 from emoboost.variants import VARIANTS
+from jobs.evaluate_command import ADAPTED, show
 
 IN_PAPER = {
     "encoder alone": "encoder alone",
@@ -453,6 +454,20 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.shown += data
         self.notice += data if self._in_notice else ""
+
+
+def test_the_command_prints_adapted_figures_apart(
+    folder: Path, figures: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(folder, as_json=False)
+    strict, adapted = capsys.readouterr().out.split(ADAPTED)
+    for title, variant in figures["variants"].items():
+        assert re.search(rf"^{re.escape(title)} +{variant['wa']:.1%} +{variant['ua']:.1%}$", strict, re.MULTILINE)
+        found = variant["adapted"]["all"]
+        line = (
+            rf"^{re.escape(title)} +{found['wa']:.1%} +{found['ua']:.1%}   unadapted {found['unadapted']['ua']:.1%}, "
+        )
+        assert re.search(rf"{line}enrolment: all$", adapted, re.MULTILINE)
 
 
 class TestFolder:

@@ -94,7 +94,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
 def usual_layers(family: str, last: int) -> tuple[int, ...]:
     """What is used of an encoder when nobody chooses: of a Whisper 2, 3 and 4, of others the last (paper, Input).
 
-    In Whisper Base higher layers cost time and give nothing (docs/experiments.md).
+    In Whisper Base a fifth layer helps speakers of the same corpus, and harms those of another (docs/experiments.md).
     """
     return WHISPER_LAYERS if family == "whisper" and last >= max(WHISPER_LAYERS) else (last,)
 
