@@ -98,7 +98,7 @@ def main() -> None:
     """Write them into docs/pictures."""
     (gains,) = tables("Does guidance help?", "corpus")
     for name, figure in {
-        "adaptation": adaptation(tables("Adapted to the speaker", "utterances")),
+        "adaptation": adaptation(tables("Adapted to the speaker", "utterances")[: len(CORPORA)]),
         "one-sided": one_sided(tables("Adaptation where speakers are one-sided", "neutral")),
         "guidance": guidance(gains),
     }.items():

@@ -107,11 +107,17 @@ def small(tiny_model: ModelFolder) -> EmotionModel:
 
 
 @pytest.fixture(scope="session")
-def example(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Annotated:
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of nobody but `example`: other commands keep their caches at home."""
+    return tmp_path_factory.mktemp("empty-home")
+
+
+@pytest.fixture(scope="session")
+def example(shell: Shell, empty_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Annotated:
     """The example with the bundled model, as the documentation says to call it."""
     cwd = tmp_path_factory.mktemp("example")
     manifest = EXAMPLES / "manifest.csv"
-    result = shell.run("annotate", manifest, cwd=cwd)
+    result = replace(shell, home=empty_home).run("annotate", manifest, cwd=cwd)
     paths = [line.split(",")[0] for line in manifest.read_text().splitlines()[1:]]
     return Annotated(result, cwd, manifest, cwd / "manifest.emotions", [Heard(EXAMPLES / path) for path in paths])
 

@@ -111,9 +111,9 @@ class TestExample:
         assert (example.cwd / log).is_file()
         assert (example.cwd / log).is_relative_to(example.output / "_logs")
 
-    def test_leaves_nothing_behind_elsewhere(self, example: Annotated, shell: Shell) -> None:
+    def test_leaves_nothing_behind_elsewhere(self, example: Annotated, empty_home: Path, shell: Shell) -> None:
         assert [path.name for path in example.cwd.iterdir()] == ["manifest.emotions"]
-        assert not list(shell.home.iterdir()), "a token or a cache was written into the home"
+        assert not list(empty_home.iterdir()), "a token or a cache was written into the home"
         assert not [path.name for path in shell.temporary.iterdir() if path.name.startswith("emoboost")]
 
     def test_again_is_quick_and_changes_nothing(self, example: Annotated, shell: Shell) -> None:
