@@ -9,7 +9,7 @@ import pytest
 import torch
 from bad_audio import Difficult, make_bad_audio
 from reading import CLIP, REPOSITORY, samples_of
-from s3_server import S3, serve
+from s3_server import S3, reached, serve
 from threadpoolctl import threadpool_limits
 from tiny_model import save_tiny_model
 from xdist.scheduler import LoadScopeScheduling
@@ -90,7 +90,5 @@ def bundled() -> EmotionModel:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """A real object store on this machine, which the environment's credentials reach while the session lasts."""
-    with serve(tmp_path_factory.mktemp("s3")) as store, pytest.MonkeyPatch.context() as environment:
-        for name, value in store.environment.items():
-            environment.setenv(name, value)
+    with serve(tmp_path_factory.mktemp("s3")) as store, reached(store):
         yield store

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 KEY, SECRET = "emoboost-tests", "only-for-tests"
 LIMITED_KEY, LIMITED_SECRET = "emoboost-limited", "may-read-little"
@@ -105,6 +106,20 @@ def serve(folder: Path) -> Iterator[S3]:
         yield S3(endpoint, kill, start)
     finally:
         kill()
+
+
+@contextlib.contextmanager
+def reached(store: S3) -> Iterator[S3]:
+    """The environment's credentials reach it, and it alone, while the context lasts."""
+    import s3fs
+
+    with mock.patch.dict(os.environ, store.environment):
+        # A client that exists goes on with the server that it was made for.
+        s3fs.S3FileSystem.clear_instance_cache()
+        try:
+            yield store
+        finally:
+            s3fs.S3FileSystem.clear_instance_cache()
 
 
 def _identity(name: str, key: str, secret: str, actions: Sequence[str]) -> dict[str, object]:

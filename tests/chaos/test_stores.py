@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from fault_proxy import FaultProxy, delay, fault_proxy, lost_answer, reset, reset_in_body, status, truncated
-from s3_server import S3, options_for_server
+from s3_server import S3, options_for_server, reached, serve
 
 from chaos.test_runners import finish, wait_for, wait_until_asleep
 from chaos.world import CLIPS, Host, Run, assert_readable, assert_same, rows_of, write_manifest
@@ -18,6 +18,13 @@ from emoboost.runners import new_id
 from emoboost.storage import Folder
 
 UTTERANCES = 20
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A server for these tests alone: one that was killed makes a missing bucket for whoever writes to it."""
+    with serve(tmp_path_factory.mktemp("killed-s3")) as store, reached(store):
+        yield store
 
 
 @pytest.fixture(scope="module")
