@@ -37,6 +37,13 @@ def cached(parser: argparse.ArgumentParser, given: argparse.Namespace) -> tuple[
     return corpus, laboratory, features
 
 
+def over_valid(values: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation over the first frames of each segment: (B, T, D), (B,) -> (B, D) each."""
+    mask = (torch.arange(values.shape[1])[None] < valid[:, None])[..., None]
+    mean = (values * mask).sum(1) / valid[:, None]
+    return mean, (((values - mean[:, None]).square() * mask).sum(1) / valid[:, None]).sqrt()
+
+
 def with_log_mel(laboratory: Laboratory, features: FrozenFeatures) -> tuple[Laboratory, FrozenFeatures]:
     """The same with what Whisper reads in place of what it says: two log-mel frames' mean for each of its frames."""
     config = replace(laboratory.config, mfcc_branch=None, spectrogram_branch=None)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from comparison import compared
 from pooled import CONSTANT, Pooled, pooled
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,7 +20,6 @@ from torch.nn import functional
 from emoboost.corpus import Corpus, read_corpus
 from emoboost.discriminant import fit_discriminant
 from emoboost.encoder_source import EncoderSource
-from emoboost.metrics import paired_bootstrap, speaker_bootstrap
 from emoboost.recipe import load_recipe
 from emoboost.segment_means import utterance_means
 
@@ -210,19 +210,11 @@ def main() -> None:
             }.items()
         },
     }
-    truth, classes = corpus.class_numbers(corpus.classes), len(corpus.classes)
     print("| classifier | UA | 95 % interval | against closed form | log-loss |\n|---|---|---|---|---|")
     reference, _ = strict(corpus, heard, ways["closed form"])
     for name, classifier in ways.items():
         predicted, loss = strict(corpus, heard, classifier)
-        ua = speaker_bootstrap(truth, predicted, corpus.speakers, classes)["ua"]
-        gain = paired_bootstrap(truth, reference, predicted, corpus.speakers, classes)["ua"]
-        (low, high), (least, most) = ((100 * each for each in value.interval or (0, 0)) for value in (ua, gain))
-        print(
-            f"| {name} | {100 * ua.value:.1f} | {low:.1f} to {high:.1f} | "
-            f"{100 * gain.value:+.1f} ({least:+.1f} to {most:+.1f}) | {loss:.3f} |",
-            flush=True,
-        )
+        print(f"| {name} | {compared(corpus, predicted, reference)} | {loss:.3f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,21 +12,14 @@ import argparse
 
 import numpy as np
 import torch
-from cached import add_arguments, cached, with_log_mel
+from cached import add_arguments, cached, over_valid, with_log_mel
+from comparison import compared
 from pooled import strict_labels
 
 from emoboost.frozen import FrozenFeatures
-from emoboost.metrics import paired_bootstrap, speaker_bootstrap
 
 SHRINKAGES = (0.3, 0.6)
 TOGETHER = 64
-
-
-def over_valid(values: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation over the first frames of each segment: (B, T, D), (B,) -> (B, D) each."""
-    mask = (torch.arange(values.shape[1])[None] < valid[:, None])[..., None]
-    mean = (values * mask).sum(1) / valid[:, None]
-    return mean, (((values - mean[:, None]).square() * mask).sum(1) / valid[:, None]).sqrt()
 
 
 def statistics(features: FrozenFeatures) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -78,7 +71,6 @@ def main() -> None:
         "encoder less its speaker's mean, alone": centred[:1],
         "the last, and both less their speaker's mean": centred,
     }
-    truth, classes = corpus.class_numbers(corpus.classes), len(corpus.classes)
     print("| shrinkage | what the classifier sees | UA | 95 % interval | against the encoder alone |")
     print("|---|---|---|---|---|")
     for shrinkage in SHRINKAGES:
@@ -86,14 +78,7 @@ def main() -> None:
         for name, parts in sets.items():
             vectors = np.concatenate(parts, axis=1)
             predicted = strict_labels(corpus, vectors, features.utterance, is_clean, shrinkage)
-            ua = speaker_bootstrap(truth, predicted, corpus.speakers, classes)["ua"]
-            gain = paired_bootstrap(truth, alone, predicted, corpus.speakers, classes)["ua"]
-            cells = [
-                f"{100 * each.value:.1f} | {100 * each.interval[0]:.1f} to {100 * each.interval[1]:.1f}"
-                for each in (ua, gain)
-                if each.interval
-            ]
-            print(f"| {shrinkage:g} | {name} | {cells[0]} | {cells[1].replace(' | ', ' (')}) |", flush=True)
+            print(f"| {shrinkage:g} | {name} | {compared(corpus, predicted, alone)} |", flush=True)
 
 
 if __name__ == "__main__":

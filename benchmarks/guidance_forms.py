@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from cached import add_arguments, cached
+from cached import add_arguments, cached, over_valid
+from comparison import compared
 from pooled import strict_labels
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,7 +23,6 @@ from emoboost.config import ModelConfig
 from emoboost.corpus import Corpus
 from emoboost.discriminant import fit_discriminant
 from emoboost.frozen import Batch, FrozenFeatures
-from emoboost.metrics import paired_bootstrap, speaker_bootstrap
 from emoboost.model import ALEXNET_CHANNELS, MfccGuidance, SpectrogramGuidance, Standardise
 from emoboost.segment_means import utterance_means
 
@@ -222,8 +222,7 @@ def means_of(features: FrozenFeatures) -> Tensor:
     for first in range(0, len(features.utterance), 64):
         rows = np.arange(first, min(first + 64, len(features.utterance)))
         frames, valid, *_ = features.batch(rows)
-        mask = (torch.arange(frames.shape[1])[None] < valid[:, None])[..., None]
-        parts.append((frames * mask).sum(1) / valid[:, None])
+        parts.append(over_valid(frames, valid)[0])
     return torch.cat(parts)
 
 
@@ -235,22 +234,12 @@ def main() -> None:
     torch.set_num_threads(1)
     corpus, laboratory, features = cached(parser, given)
     means = means_of(features)
-    truth, classes = corpus.class_numbers(corpus.classes), len(corpus.classes)
     alone = strict_labels(corpus, means.numpy(), features.utterance, features.copy == 0, SHRINKAGE)
     print("| form of guidance | UA | 95 % interval | against the encoder alone |\n|---|---|---|---|")
-    print(
-        f"| none | {100 * speaker_bootstrap(truth, alone, corpus.speakers, classes)['ua'].value:.1f} | | |", flush=True
-    )
+    print(f"| none | {compared(corpus, alone, alone)} |", flush=True)
     for name, form in FORMS.items():
         predicted = strict(corpus, features, means, laboratory.config, form)
-        ua = speaker_bootstrap(truth, predicted, corpus.speakers, classes)["ua"]
-        gain = paired_bootstrap(truth, alone, predicted, corpus.speakers, classes)["ua"]
-        (low, high), (least, most) = ((100 * end for end in value.interval or (0, 0)) for value in (ua, gain))
-        print(
-            f"| {name} | {100 * ua.value:.1f} | {low:.1f} to {high:.1f} | "
-            f"{100 * gain.value:+.1f} ({least:+.1f} to {most:+.1f}) |",
-            flush=True,
-        )
+        print(f"| {name} | {compared(corpus, predicted, alone)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -130,10 +130,10 @@ def show(output: Path, *, as_json: bool) -> None:
     tell(f"{'':<{width}}     WA     UA   (pooled over all test utterances, {seeds})")
     for title, variant in figures["variants"].items():
         tell(f"{title:<{width}} {variant['wa']:6.1%} {variant['ua']:6.1%}")
-    if any(variant.get("adapted") for variant in figures["variants"].values()):
+    if any(variant["adapted"] for variant in figures["variants"].values()):
         tell(ADAPTED)
     for title, variant in figures["variants"].items():
-        for enrolled, adapted in variant.get("adapted", {}).items():
+        for enrolled, adapted in variant["adapted"].items():
             unadapted = f"unadapted {adapted['unadapted']['ua']:.1%}, enrolment: {enrolled}"
             tell(f"{title:<{width}} {adapted['wa']:6.1%} {adapted['ua']:6.1%}   {unadapted}")
     tell(f"Report   {printable(output / 'report.html')}")

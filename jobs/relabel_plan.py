@@ -72,11 +72,11 @@ class Source:
         """
         try:
             part = self.ledger.part(shard)
+            if part.is_edited:
+                raise OutputError(f"{self.ledger.folder.display}: {self.ledger.part_name(shard)} {EDITED}")
             vectors = embeddings.vectors(shard, part.table)
         except OutputError as error:
             raise DamagedError(str(error)) from error
-        if part.is_edited:
-            raise DamagedError(f"{self.ledger.folder.display}: {self.ledger.part_name(shard)} {EDITED}")
         speakers: list[str | None] = [None] * len(part.table) if self.column is None else self.speakers(shard)
         return part.table, vectors, speakers
 
@@ -101,7 +101,6 @@ def open_or_plan(options: RelabelOptions, old: Ledger, model: ModelFolder, prior
         raise OutputError(
             f"{options.output}: is not complete ({SUCCESS} is missing); run its annotate command again first"
         )
-    refuse_lost_vectors(old)
     classes = model.config.classes
     how = {
         "plan": old.plan.hash,
@@ -115,6 +114,7 @@ def open_or_plan(options: RelabelOptions, old: Ledger, model: ModelFolder, prior
     folder = options.folder
     found = Ledger.open(folder)
     if found is None:
+        refuse_lost_vectors(old)
         with temporary_folder() as planned:
             for name in shard_files(plan.shards, plan.shards_per_file):
                 (planned / name).write_bytes(old.folder.read(old.plan_name(name)))

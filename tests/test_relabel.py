@@ -341,6 +341,14 @@ class TestRefused:
                 run(output, model)
             assert not Path(f"{output.folder.path()}-relabelled").exists()
 
+    def test_vectors_that_are_lost_when_all_is_done(self, output: Ledger, model: ModelFolder) -> None:
+        done, ledger = run(output, model)
+        for name in output.folder.names(EMBEDDINGS):
+            output.folder.remove(f"{EMBEDDINGS}/{name}")
+        again, _ = run(output, model)
+        assert (again.labelled, again.changed) == (done.labelled, done.changed) == (59, 0)
+        assert not ledger.missing()
+
     def test_an_unfinished_output(self, manifest: Path, model: ModelFolder, tmp_path: Path) -> None:
         unfinished = planned(manifest, tmp_path / "plain", model, embeddings=True)
         label(unfinished, model, [0])

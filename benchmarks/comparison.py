@@ -1,0 +1,26 @@
+"""One way of predicting a corpus's labels beside another, as cells of a table."""
+
+import numpy as np
+
+from emoboost.corpus import Corpus
+from emoboost.metrics import Estimate, paired_bootstrap, speaker_bootstrap
+
+
+def compared(corpus: Corpus, predicted: np.ndarray, reference: np.ndarray) -> str:
+    """UA | its 95 % interval | difference of UA from the reference, with its interval; percent, over speakers.
+
+    Args:
+        corpus: with true labels and speakers.
+        predicted: (utterances,) class numbers.
+        reference: (utterances,) class numbers of what it is compared with.
+    """
+    truth, classes = corpus.class_numbers(corpus.classes), len(corpus.classes)
+    ua = speaker_bootstrap(truth, predicted, corpus.speakers, classes)["ua"]
+    gain = paired_bootstrap(truth, reference, predicted, corpus.speakers, classes)["ua"]
+    (low, high), (least, most) = _ends(ua), _ends(gain)
+    return f"{100 * ua.value:.1f} | {low:.1f} to {high:.1f} | {100 * gain.value:+.1f} ({least:.1f} to {most:.1f})"
+
+
+def _ends(estimate: Estimate) -> tuple[float, float]:
+    low, high = estimate.interval or (float("nan"), float("nan"))
+    return 100 * low, 100 * high
