@@ -88,8 +88,8 @@ def guidance(rows: Table) -> "Figure":
     axes.axvline(0, color="black", linewidth=1)
     names = [f"{', '.join(row[:3])}: {row[3]} to {row[4]}" for row in reversed(rows)]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
-    axes.set_xlabel("points of UA against the encoder alone, with 95 % intervals")
-    axes.set_title("Where guidance helps, and where not (strict)", fontsize=11)
+    axes.set_xlabel("points of UA against the encoder alone")
+    axes.set_title("Where guidance helps, and where not (strict, 95 % intervals)", fontsize=11)
     guides(axes)
     return figure
 

@@ -125,7 +125,7 @@ class Ledger:
         if foreign:
             raise OutputError(
                 f"{folder.display}: holds {foreign[0]!r} and is not an output of emoboost-batch; "
-                "name an output, or an empty or new folder"
+                "name one that is, or to begin one an empty or new folder"
             )
         return None
 

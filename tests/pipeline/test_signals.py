@@ -19,8 +19,11 @@ from pipeline.shell import Shell
 
 CONTINUE = "Interrupted. What is finished stays; the same command continues."
 LEFT_EARLY = """
+import sys
 import threading
+from pathlib import Path
 from cluster.connect import connected
+from cluster.quiet import quiet
 from cluster.resources import Layout
 from jobs.pipeline import stream_alone
 
@@ -28,7 +31,7 @@ class Same:
     def __call__(self, batch):
         return batch
 
-with connected(None):
+with quiet(Path(sys.argv[1])), connected(None):
     try:
         with stream_alone(50, Same, (), Layout(0, 1, 1.0, 0)) as rows:
             print(next(rows))
@@ -103,9 +106,9 @@ def test_sigterm_while_ray_starts(shell: Shell, small: EmotionModel, tmp_path: P
         assert_clean_end(run, code, seconds, run.left())
 
 
-def test_rows_that_are_left_end_before_ray_does(joined: Shell) -> None:
+def test_rows_that_are_left_end_before_ray_does(joined: Shell, tmp_path: Path) -> None:
     """Collected later, Ray Data's executor starts Ray anew, and what it writes then hides how the command ended."""
-    words = [sys.executable, "-c", LEFT_EARLY]
+    words = [sys.executable, "-c", LEFT_EARLY, str(tmp_path / "ray.log")]
     left = subprocess.run(words, env=joined.environment(), capture_output=True, text=True, timeout=100, check=False)
     assert left.returncode == 0, left.stderr
     assert "Traceback" not in left.stderr
