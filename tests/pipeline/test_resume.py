@@ -131,7 +131,9 @@ class TestForeignFolder:
         (tmp_path / "labelled/thesis.docx").write_text("mine")
         run = Annotated(archive.result, tmp_path, archive.manifest, tmp_path / "labelled", archive.heard)
         refused = shell.run(*words(run, small), cwd=tmp_path).refused()
-        assert matches(refused, r"^labelled: holds 'thesis\.docx' and is not an output of emoboost-batch; name an")
+        assert matches(
+            refused, r"^labelled: holds 'thesis\.docx' and is not an output of emoboost-batch; name one that is"
+        )
         assert [path.name for path in run.output.iterdir()] == ["thesis.docx"]
 
     def test_a_plan_that_was_edited_is_refused(
