@@ -1,9 +1,11 @@
 """Mean states of all copies of a corpus, for benchmarks of what can be made of them."""
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -21,6 +23,10 @@ from emoboost.predict import preparation_for
 from emoboost.segment_means import utterance_means
 
 TOGETHER = 16
+MASKED = "masked "
+"""In front of a copy's name: SpecAugment hides bands and stretches of what is heard of it."""
+BANDS, STRETCHES = 2, 2
+MOST_BANDS, MOST_FRAMES = 15, 40
 CONSTANT = 1e-6
 """Keeps a channel that never changes from a division by zero."""
 
@@ -49,18 +55,23 @@ def pooled(
     loudness: float | None,
     keep: Path | None = None,
     seconds: float = 3.0,
+    tail: Literal["pad", "align"] = "pad",
 ) -> Pooled:
     """Hear every copy with an encoder.
 
     Args:
         corpus: whose utterances.
-        copies: what `Augmentation.parse` reads; the first is the clean one.
+        copies: what `Augmentation.parse` reads, with `MASKED` before it or not; the first is the clean one.
         source: the encoder.
         loudness: as `SegmentConfig.loudness`.
         keep: folder where each copy's means stay for another run.
         seconds: length of a segment; with another than 3 the source names a Whisper's folder.
+        tail: as `SegmentConfig.tail`.
     """
-    heard = [_heard(corpus, copy, source, loudness, keep, seconds) for copy in copies]
+    config, encoders = _encoder(corpus, source, seconds)
+    config = replace(config, segment=replace(config.segment, loudness=loudness, tail=tail))
+    ears = _Ears(corpus, config, encoders, f"{source} {seconds}", keep)
+    heard = [ears.hear(copy) for copy in copies]
     mean, deviation, utterance = (np.concatenate(values) for values in zip(*heard, strict=True))
     return Pooled(mean, deviation, utterance, np.repeat(np.arange(len(copies)), [len(each[2]) for each in heard]))
 
@@ -90,32 +101,67 @@ def strict_labels(
     return predicted
 
 
-def _heard(
-    corpus: Corpus, copy: str, source: EncoderSource, loudness: float | None, keep: Path | None, seconds: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    named = f"{corpus.manifest_hash} {copy} {source} {loudness} {seconds}"
-    file = None if keep is None else keep / f"{hashlib.sha256(named.encode()).hexdigest()[:12]}.npz"
-    if file is not None and file.exists():
-        with np.load(file) as stored:
-            return stored["mean"], stored["deviation"], stored["utterance"]
-    config, encoders = _encoder(corpus, source, seconds)
-    prepare = preparation_for(replace(config, segment=replace(config.segment, loudness=loudness)))
-    means, deviations, utterance = [], [], []
-    change = Augmentation.parse(copy)
-    for first in range(0, len(corpus.utterances), TOGETHER):
-        some = corpus.utterances[first : first + TOGETHER]
-        prepared = prepare(some, [change] * len(some))
-        heard = encode({"log_mel": prepared.inputs["log_mel"]}, prepared.valid, encoders)
-        for frames, valid in zip(heard["frames"].float().numpy(), heard["valid_frames"].tolist(), strict=True):
-            means.append(frames[:valid].mean(axis=0))
-            deviations.append(frames[:valid].std(axis=0))
-        utterance += [first + row for row, outcome in enumerate(prepared.outcomes) for _ in range(outcome.n_segments)]
-    print(f"heard {copy}, {seconds:g} s", flush=True)
-    found = np.array(means), np.array(deviations), np.array(utterance)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, mean=found[0], deviation=found[1], utterance=found[2])
-    return found
+@dataclass(frozen=True)
+class _Ears:
+    """What hears a corpus's copies, one after the other."""
+
+    corpus: Corpus
+    config: ModelConfig
+    encoders: FrozenEncoders
+    name: str
+    """Of the encoder with the segment's length."""
+    keep: Path | None
+
+    def hear(self, copy: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means, deviations and utterances of one copy's segments."""
+        named = f"{self.corpus.manifest_hash} {copy} {self.name} {self.config.segment}"
+        file = None if self.keep is None else self.keep / f"{hashlib.sha256(named.encode()).hexdigest()[:12]}.npz"
+        if file is not None and file.exists():
+            with np.load(file) as stored:
+                return stored["mean"], stored["deviation"], stored["utterance"]
+        found = self._heard(copy)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(file, mean=found[0], deviation=found[1], utterance=found[2])
+        return found
+
+    def _heard(self, copy: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        prepare, hop = preparation_for(self.config), self.config.backbone.log_mel.hop_length
+        means, deviations, utterance = [], [], []
+        change, is_masked = Augmentation.parse(copy.removeprefix(MASKED)), copy.startswith(MASKED)
+        for first in range(0, len(self.corpus.utterances), TOGETHER):
+            some = self.corpus.utterances[first : first + TOGETHER]
+            prepared = prepare(some, [change] * len(some))
+            log_mel = prepared.inputs["log_mel"]
+            if is_masked:
+                random = np.random.default_rng([first, *copy.encode()])
+                pairs = zip(log_mel, prepared.valid // hop, strict=True)
+                log_mel = np.stack([masked(each, valid, random) for each, valid in pairs])
+            heard = encode({"log_mel": log_mel}, prepared.valid, self.encoders)
+            for frames, valid in zip(heard["frames"].float().numpy(), heard["valid_frames"].tolist(), strict=True):
+                means.append(frames[:valid].mean(axis=0))
+                deviations.append(frames[:valid].std(axis=0))
+            counts = [outcome.n_segments for outcome in prepared.outcomes]
+            utterance += np.repeat(np.arange(first, first + len(some)), counts).tolist()
+        print(f"heard {copy}", file=sys.stderr, flush=True)
+        return np.array(means), np.array(deviations), np.array(utterance)
+
+
+def masked(log_mel: np.ndarray, valid: int, random: np.random.Generator) -> np.ndarray:
+    """SpecAugment without its time warp (Park et al. 2019): what is hidden has the mean of what was said.
+
+    Args:
+        log_mel: (mels, frames) of one segment.
+        valid: its frames before the padding.
+        random: chance.
+    """
+    hidden = log_mel.copy()
+    fill = log_mel[:, : max(valid, 1)].mean()
+    for most, size, axis in [(MOST_BANDS, len(log_mel), 0)] * BANDS + [(MOST_FRAMES, valid, 1)] * STRETCHES:
+        width = int(random.integers(min(most, size // 4) + 1))
+        first = int(random.integers(size - width + 1))
+        hidden[(slice(None),) * axis + (slice(first, first + width),)] = fill
+    return hidden
 
 
 def _encoder(corpus: Corpus, source: EncoderSource, seconds: float) -> tuple[ModelConfig, FrozenEncoders]:

@@ -225,6 +225,10 @@ class TestFigures:
             expected = [balanced_accuracy_score(evaluation.truth, each) for each in labels]
             assert row["ua"] == pytest.approx(np.mean(expected))
             before = [run.probabilities.argmax(axis=1) for run in runs]
+            assert row["difference"]["ua"] == pytest.approx(row["ua"] - found["both"]["ua"])
+            assert row["ua_interval"][0] < row["ua"] < row["ua_interval"][1]
+            low, high = row["difference"]["ua_interval"]
+            assert low < row["difference"]["ua"] < high < 0, "labels by chance are worse beyond chance"
             assert row["changed"] == pytest.approx(
                 np.mean([(a != b).mean() for a, b in zip(before, labels, strict=True)])
             )

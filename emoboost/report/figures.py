@@ -140,7 +140,7 @@ def _variant(evaluation: Evaluation, title: str) -> dict[str, Any]:
         "calibration": _calibration(truth, runs),
         "risk_coverage": _risk_coverage(truth, runs),
         "difference": _difference(evaluation, title),
-        "robustness": _robustness(truth, runs, len(evaluation.classes)),
+        "robustness": {name: _under(truth, speakers, runs, name, len(evaluation.classes)) for name in runs[0].changed},
         "adapted": {name: _adapted(truth, speakers, runs, name, len(evaluation.classes)) for name in runs[0].adapted},
     }
 
@@ -161,19 +161,16 @@ def _adapted(
     }
 
 
-def _robustness(truth: np.ndarray, runs: Sequence[Scores], classes: int) -> dict[str, dict[str, float]]:
-    """Of each condition: accuracies, and the share of labels that are others than without it, means over seeds."""
-
-    def under(name: str) -> dict[str, float]:
-        labels = np.stack([run.changed[name].argmax(axis=1) for run in runs])
-        counts = [confusion(truth, of_seed, classes) for of_seed in labels]
-        return {
-            "wa": float(np.mean([weighted_accuracy(table) for table in counts])),
-            "ua": float(np.mean([unweighted_accuracy(table) for table in counts])),
-            "changed": float((labels != labels_of(runs)).mean()),
-        }
-
-    return {name: under(name) for name in runs[0].changed}
+def _under(
+    truth: np.ndarray, speakers: Sequence[str], runs: Sequence[Scores], condition: str, classes: int
+) -> dict[str, Any]:
+    """Of a condition: accuracies, what it costs, and the share of labels that it changes, means over seeds."""
+    labels, plain = np.stack([run.changed[condition].argmax(axis=1) for run in runs]), labels_of(runs)
+    return {
+        **_estimates(speaker_bootstrap(truth, labels, speakers, classes, **BOOTSTRAP)),
+        "changed": float((labels != plain).mean()),
+        "difference": _estimates(paired_bootstrap(truth, plain, labels, speakers, classes, **BOOTSTRAP)),
+    }
 
 
 def _estimates(estimates: Mapping[str, Estimate]) -> dict[str, Any]:

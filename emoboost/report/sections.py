@@ -29,8 +29,9 @@ DIFFERENCES = (
 
 ROBUSTNESS = (
     "The same test utterances when they are changed as archives change speech (docs/training.md says what each word "
-    "does). Training saw none of these copies of test speakers. A label counts as changed when it is another one than "
-    "that of the unchanged utterance, be it right or wrong."
+    "does). Training saw none of these copies of test speakers. The points are what the change costs or gives, with "
+    "an interval paired over speakers. A label counts as changed when it is another one than that of the unchanged "
+    "utterance, be it right or wrong."
 )
 
 ADAPTED = (

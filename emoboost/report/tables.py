@@ -198,18 +198,21 @@ def adapted_table(figures: Figures) -> Table:
 def robustness_table(figures: Figures) -> Table:
     """The first variant under every condition that was tried."""
     variant = figures["variants"][figures["variant"]]
-    rows = [["as it is", percent(variant["wa"]), percent(variant["ua"]), NOTHING, NOTHING]]
+    unchanged = [percent(variant["wa"]), percent(variant["ua"]), span(variant["ua_interval"])]
+    rows = [["as it is", *unchanged, NOTHING, NOTHING, NOTHING]]
     rows += [
         [
             name,
             percent(found["wa"]),
             percent(found["ua"]),
-            points(found["ua"] - variant["ua"]),
+            span(found["ua_interval"]),
+            points(found["difference"]["ua"]),
+            points_span(found["difference"]["ua_interval"]),
             percent(found["changed"]),
         ]
         for name, found in variant["robustness"].items()
     ]
-    head = ["test speech", "WA (%)", "UA (%)", "UA (points)", "labels changed (%)"]
+    head = ["test speech", "WA (%)", "UA (%)", INTERVAL, "UA (points)", INTERVAL, "labels changed (%)"]
     return Table(f"{figures['variant']}, mean over seeds", head, rows)
 
 
