@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 import numpy as np
 import pyarrow as pa
@@ -202,7 +203,6 @@ def set_up_torch(device: str) -> None:
 def run_facts(work: NetworkWork, model: EmotionModel) -> dict[str, str]:
     """What a part's schema metadata says of the run that made it."""
     import torch
-    import transformers
 
     facts = {
         "format": FORMAT_VERSION,
@@ -211,7 +211,7 @@ def run_facts(work: NetworkWork, model: EmotionModel) -> dict[str, str]:
         "device": model.hardware,
         "precision": work.precision,
         "torch": torch.__version__,
-        "transformers": transformers.__version__,
+        "transformers": version("transformers"),
     }
     if EMBEDDINGS_OPTION in work.task.ledger.plan.options:
         facts["encoder"] = str(work.task.ledger.plan.options[EMBEDDINGS_OPTION])

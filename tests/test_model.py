@@ -12,9 +12,9 @@ from tiny_model import tiny_config
 from torch import Tensor
 from torchvision.models import alexnet
 from torchvision.transforms.v2 import functional as image_functional
+from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from emoboost.backbone.whisper import whisper_config
 from emoboost.config import BackboneConfig, EnhancementConfig, MfccBranchConfig, ModelConfig, SpectrogramBranchConfig
 from emoboost.features import FeatureExtractor
 from emoboost.model import (
@@ -412,9 +412,9 @@ class TestBundledEncoder:
     def test_equals_transformers_full_depth_encoder(self, bundled: EmotionModel, log_mel: Tensor) -> None:
         backbone = bundled.network.frozen.backbone
         assert backbone.config.layers == (2, 3, 4)
-        full = whisper_config(dataclasses.replace(backbone.config, layers=(4,)))
-        full._attn_implementation = "eager"
-        encoder = WhisperEncoder(full).eval()
+        base = {"d_model": 512, "encoder_layers": 4, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048}
+        config = WhisperConfig(**base, num_mel_bins=80, max_source_positions=150, attn_implementation="eager")
+        encoder = WhisperEncoder(config).eval()
         encoder.layer_norm = torch.nn.Identity()
         encoder.load_state_dict(backbone.encoder.state_dict(), strict=True)
         with torch.inference_mode():

@@ -4,6 +4,8 @@ import csv
 import doctest
 import importlib
 import pkgutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -228,6 +230,17 @@ class TestLoadModel:
         first, second = (list(model.predict(clips[9]).probabilities.values()) for model in (exact, half))
         assert first != second
         np.testing.assert_allclose(first, second, rtol=0, atol=0.1)
+
+    def test_needs_no_import_that_takes_seconds(self) -> None:
+        """Every network worker loads a model: transformers, torchvision and torch's compiler would double its start."""
+        program = """
+import sys
+from emoboost.predict import load_model
+load_model()
+print(*sorted({"transformers", "torchvision", "torch._dynamo", "librosa", "pandas"} & sys.modules.keys()))
+"""
+        result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+        assert result.stdout.split() == []
 
     def test_unknown(self) -> None:
         with pytest.raises(ModelError, match="nothing: no such model"):

@@ -1,4 +1,4 @@
-"""One interface to every encoder; a family is three functions."""
+"""One interface to every encoder; a family is four functions."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +59,7 @@ class Backbone(nn.Module):
         segment (see `wav2vec2`).
         """
         inputs = inputs.to(next(self.encoder.parameters()).dtype)
-        states = self.encoder(inputs, output_hidden_states=True).hidden_states  # (B, T', width) each
+        states = FAMILIES[self.config.family].states(self.encoder, inputs)  # (B, T', width) each
         return torch.cat([states[layer] for layer in self.config.layers], dim=-1)
 
 
@@ -71,14 +71,16 @@ class Family:
     """Folder, content of its config.json, layers -> our config."""
     build: Callable[[BackboneConfig], nn.Module]
     """The truncated encoder with random weights."""
+    states: Callable[[nn.Module, Tensor], Sequence[Tensor]]
+    """The encoder and its input -> all hidden states."""
     read: Callable[[StoredTensors, Mapping[str, Tensor]], dict[str, Tensor]]
     """A checkpoint and the encoder's state dict -> a state dict with the checkpoint's values."""
 
 
 WHISPER_LAYERS = (2, 3, 4)
-WAVEFORM = Family(wav2vec2.describe, wav2vec2.build, wav2vec2.read)
+WAVEFORM = Family(wav2vec2.describe, wav2vec2.build, wav2vec2.states, wav2vec2.read)
 FAMILIES: Mapping[str, Family] = {
-    "whisper": Family(whisper.describe, whisper.build, whisper.read),
+    "whisper": Family(whisper.describe, whisper.build, whisper.states, whisper.read),
     "wav2vec2": WAVEFORM,
     "hubert": WAVEFORM,
     "wavlm": WAVEFORM,

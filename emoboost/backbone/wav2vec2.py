@@ -171,6 +171,12 @@ def _do_normalize(folder: EncoderFolder) -> bool:
     return bool(found["do_normalize"])
 
 
+def states(encoder: nn.Module, waveform: Tensor) -> Sequence[Tensor]:
+    """Every hidden state."""
+    found: Sequence[Tensor] = encoder(waveform, output_hidden_states=True).hidden_states
+    return found
+
+
 def _classes(family: str) -> tuple[Any, Any]:
     """transformers' config and model of one family."""
     from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model, WavLMConfig, WavLMModel

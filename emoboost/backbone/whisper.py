@@ -1,19 +1,15 @@
 """Whisper's encoder: log-mel of a segment to hidden states (Radford et al. 2022)."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
 from emoboost.backbone.hub import EncoderFolder
 from emoboost.backbone.tensors import StoredTensors
+from emoboost.backbone.whisper_encoder import STRIDE, WhisperEncoder
 from emoboost.config import BackboneConfig, LogMelConfig
 
-if TYPE_CHECKING:
-    from transformers import WhisperConfig
-
-STRIDE = 2
-"""Mel frames per encoder frame: the second convolution's stride."""
 KEYS = ("encoder_layers", "d_model", "encoder_attention_heads", "encoder_ffn_dim", "num_mel_bins")
 PREFIXES = ("model.encoder.", "encoder.", "")
 """Where checkpoints keep the encoder: whole models, bare models, encoders alone."""
@@ -43,29 +39,22 @@ def describe(folder: EncoderFolder, found: Mapping[str, Any], layers: Sequence[i
 
 
 def build(config: BackboneConfig) -> nn.Module:
-    """The truncated encoder with random weights."""
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
-    encoder: nn.Module = WhisperEncoder(whisper_config(config))
-    if max(config.layers) < config.full_layers:
-        # transformers applies the final LayerNorm after any last layer; it belongs to the full model's only.
-        encoder.layer_norm = nn.Identity()
-    return encoder
-
-
-def whisper_config(config: BackboneConfig) -> "WhisperConfig":
-    """The truncated encoder in transformers' words: fewer layers, and positions for 3 s instead of 30."""
-    from transformers import WhisperConfig
-
-    return WhisperConfig(
-        d_model=config.width,
-        encoder_layers=config.depth,
-        encoder_attention_heads=config.heads,
-        encoder_ffn_dim=config.ffn,
-        num_mel_bins=config.log_mel.n_mels,
-        max_source_positions=config.frames,
-        attn_implementation="sdpa",
+    """The encoder with random weights, fewer layers, and positions for 3 s instead of 30."""
+    return WhisperEncoder(
+        n_mels=config.log_mel.n_mels,
+        frames=config.frames,
+        layers=config.depth,
+        width=config.width,
+        heads=config.heads,
+        ffn=config.ffn,
+        final_norm=max(config.layers) == config.full_layers,
     )
+
+
+def states(encoder: nn.Module, log_mel: Tensor) -> Sequence[Tensor]:
+    """Every hidden state."""
+    found: Sequence[Tensor] = encoder(log_mel)
+    return found
 
 
 def read(stored: StoredTensors, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
