@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from emoboost.augment import Augmentation
 from emoboost.config import EnhancementConfig, MfccBranchConfig, ModelConfig, SpectrogramBranchConfig
@@ -30,6 +31,8 @@ class Recipe:
     )
     loudness: float | None = None
     """`SegmentConfig.loudness`."""
+    tail: Literal["pad", "align"] = "pad"
+    """`SegmentConfig.tail`."""
     copies: tuple[str, ...] = ("clean", "speed 0.9", "speed 1.1")
     """Copies of each training utterance, as `Augmentation.parse` reads them; the first is the clean one. Tests see
     clean audio only."""
@@ -98,7 +101,7 @@ class Recipe:
             mfcc_branch=self.mfcc_branch,
             spectrogram_branch=self.spectrogram_branch,
             enhancement=self.enhancement,
-            segment=dataclasses.replace(config.segment, loudness=self.loudness),
+            segment=dataclasses.replace(config.segment, loudness=self.loudness, tail=self.tail),
         )
 
 

@@ -37,6 +37,14 @@ def test_robust_sees_copies_and_has_a_closed_form() -> None:
     assert Recipe().head_of(config).segment.loudness is None
 
 
+def test_the_last_segment_may_end_with_the_utterance(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("tail: align\n")
+    config = load_recipe(str(file)).head_of(tiny_config())
+    assert config.segment.tail == "align"
+    assert Recipe().head_of(config).segment.tail == "pad"
+
+
 def test_a_file_says_what_differs(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("epochs: 5\nclassifier_lr: 1\ncopies: [clean, noise]\nmfcc_branch: {lstm_hidden: 16}\n")
@@ -55,6 +63,7 @@ def test_a_file_says_what_differs(tmp_path: Path) -> None:
         ("epochs: 0", r"recipe mine: epochs is at least 1; it is 0"),
         ("classifier_lr: -1", r"recipe mine: classifier_lr is not below 0; it is -1\.0"),
         ("shrinkage: 0", r"recipe mine: shrinkage is above 0 and at most 1, or left out; it is 0"),
+        ("tail: cut", r"mine\.yaml: tail: 'cut' is none of 'pad', 'align'"),
         ("loudness: 2", r"recipe mine: loudness is above 0 and at most 1, or left out; it is 2"),
         ("copies: [noise]", r"recipe mine: copies starts with the clean copy"),
         ("copies: [clean, loud]", r"copy 'loud': there is no 'loud'; give one of clean, speed"),
