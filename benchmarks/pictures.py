@@ -89,7 +89,7 @@ def guidance(rows: Table) -> "Figure":
     names = [f"{', '.join(row[:3])}: {row[3]} to {row[4]}" for row in reversed(rows)]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
     axes.set_xlabel("points of UA against the encoder alone")
-    axes.set_title("Where guidance helps, and where not (strict, 95 % intervals)", fontsize=11)
+    figure.suptitle("Where guidance helps, and where not (strict, 95 % intervals)", fontsize=11)
     guides(axes)
     return figure
 

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from emoboost.ahead import ahead
-from emoboost.errors import EmoboostError, OutputError
+from emoboost.errors import EmoboostError, OutputError, StorageStop
 from emoboost.history import History
 from emoboost.plan import LENGTH, OF_THE_MANIFEST, PLAN_FILE, Plan, read_shard
 from emoboost.seal import is_sealed, sealed
@@ -44,6 +44,22 @@ EDITED = (
 )
 UNPARSABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What comes of text that is no plan."""
+
+
+def refuse_inside(folder: Folder) -> None:
+    """Stop before something is written into an output, whose readers would take it for a part of theirs.
+
+    Raises:
+        OutputError: the folder, which need not exist, lies in one.
+    """
+    for above in folder.above():
+        # Whoever may write to a place in a store need not be allowed to look above it.
+        with contextlib.suppress(OSError, StorageStop):
+            if above.exists(f"{PLAN}/{PLAN_FILE}"):
+                raise OutputError(
+                    f"{folder.display}: lies inside {above.display}, which is an output; name that one, or a place "
+                    "outside of it"
+                )
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,7 @@ class Ledger:
                 ) from error
         if folder.is_local and Path(folder.path()).is_file():
             raise OutputError(f"{folder.display}: is a file; name an output, or an empty or new folder")
+        refuse_inside(folder)
         if any(file.startswith("part-") for file in folder.names(LABELS)):
             raise OutputError(
                 f"{folder.display}: {name} is missing, without which its parts say nothing; copy the output again, "

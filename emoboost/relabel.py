@@ -31,6 +31,12 @@ class Relabelling:
     prior: np.ndarray | None = None
     """(classes,) the mix to correct for; None leaves the scores as they are."""
 
+    @property
+    def gives_its_own_scores(self) -> bool:
+        """Whether no score is another than the classifier's."""
+        is_same_mix = self.prior is None or self.trained_on is None or np.allclose(self.prior, self.trained_on)
+        return self.voices is None and is_same_mix
+
     def plain(self, vectors: ShardVectors) -> np.ndarray:
         """(n, classes) float64: the scores of the rows of a shard."""
         classifier = self.classifier

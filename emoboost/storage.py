@@ -100,6 +100,16 @@ class Folder:
         root = self._resolved()[1]
         return f"{root}/{name}" if name else root
 
+    def above(self) -> Iterator[Self]:
+        """The folders that this one lies in, nearest first; of a store down to its bucket."""
+        if self.is_local:
+            places = [str(parent) for parent in Path(self.url).resolve().parents]
+        else:
+            scheme, mark, rest = self.url.rpartition("://")
+            pieces = rest.split("/")
+            places = [f"{scheme}{mark}{'/'.join(pieces[:count])}" for count in range(len(pieces) - 1, 0, -1)]
+        yield from (replace(self, url=place, display=place) for place in places)
+
     def create(self) -> None:
         """Make sure that files can be written here.
 

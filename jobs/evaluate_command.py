@@ -10,9 +10,11 @@ from emoboost.enrolment import parse_adapt
 from emoboost.errors import UsageError
 from emoboost.feature_cache import default_cache
 from emoboost.folds import PROTOCOLS
+from emoboost.ledger import refuse_inside
 from emoboost.printable import printable
 from emoboost.recipe import load_recipe
 from emoboost.report import REPORT_FILE
+from emoboost.storage import Folder
 from emoboost.variants import chosen_variants
 from jobs.console import tell
 from jobs.evaluate import EvaluateOptions, evaluate
@@ -164,6 +166,8 @@ def refuse_output(output: Path) -> None:
 
     Raises:
         UsageError: there is a file of that name.
+        OutputError: it would lie in an output.
     """
+    refuse_inside(Folder.at(output))
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output}: is not a folder; choose another")

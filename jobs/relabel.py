@@ -48,7 +48,7 @@ class Relabelled:
     model: ModelFolder
     """Whose classifier was applied."""
     changed: int
-    """Rows whose label is not the plain one."""
+    """Rows whose label is another than in the output whose vectors were used."""
     labelled: int
     reasons: Mapping[str, int]
     """Rows by what `adapt_reason` says; `adapted` those that were."""
@@ -95,7 +95,7 @@ def relabel(options: RelabelOptions) -> Relabelled:
 
         label()
         summary = finished(new, label)
-    return counted(new, summary, model)
+    return counted(new, old, summary, model)
 
 
 @dataclass(frozen=True)
@@ -144,23 +144,25 @@ class Work:
         if relabelling.prior is not None:
             facts["prior"] = json.dumps(named(model.config.classes, relabelling.prior))
         # It was calibrated for the scores that it gives itself.
-        if model.config.calibrated_on is not None and relabelling.voices is None and relabelling.prior is None:
+        if model.config.calibrated_on is not None and relabelling.gives_its_own_scores:
             facts["calibrated_on"] = model.config.calibrated_on
         metadata = {METADATA_PREFIX + name: value for name, value in facts.items()}
         for shard, part, vectors, speakers in self.source.parts(shards):
             self.ledger.commit(shard, relabelling.table(part, vectors, speakers, plan.carried, metadata))
 
 
-def counted(ledger: Ledger, summary: Summary, model: ModelFolder) -> Relabelled:
-    """What the new labels are, counted from the parts."""
+def counted(ledger: Ledger, old: Ledger, summary: Summary, model: ModelFolder) -> Relabelled:
+    """What the new labels are, counted from the parts and those of the older output."""
     changed, labelled, reasons, prior = 0, 0, Counter[str](), None
-    columns = ["label", "plain_label", "adapted", "adapt_reason"]
-    for table in ahead(lambda shard: ledger.read_part(shard, columns), sorted(ledger.finished())):
-        for row in zip(*(table[name].to_pylist() for name in columns), strict=True):
-            label, plain, adapted, reason = row
+    columns = ["label", "adapted", "adapt_reason"]
+    shards = sorted(ledger.finished())
+    before = ahead(lambda shard: old.read_part(shard, ["label"])["label"].to_pylist(), shards)
+    for table, labels in zip(ahead(lambda shard: ledger.read_part(shard, columns), shards), before, strict=True):
+        for was, *row in zip(labels, *(table[name].to_pylist() for name in columns), strict=True):
+            label, adapted, reason = row
             if label is not None:
                 labelled += 1
-                changed += label != plain
+                changed += label != was
                 reasons[reason or ("adapted" if adapted else "not asked for")] += 1
         told = (table.schema.metadata or {}).get(f"{METADATA_PREFIX}prior".encode())
         prior = prior if told is None else json.loads(told)

@@ -8,9 +8,10 @@ from typing import Any
 
 from emoboost.access import Access
 from emoboost.errors import OutputError
-from emoboost.ledger import Ledger
+from emoboost.ledger import Ledger, refuse_inside
 from emoboost.printable import printable
 from emoboost.review import Clips, Draw, draw, model_classes, refuse_used, write_review, write_table
+from emoboost.storage import Folder
 from emoboost.user_path import refuse_unwritable
 from jobs.console import aligned, say, tell
 from jobs.exits import Exit
@@ -45,6 +46,7 @@ def sample_command(options: SampleOptions, *, as_json: bool) -> Exit:
     ledger = moved(ledger_of(options.output, options.access.storage_options), options.base)
     ending = "review" if options.for_review else "sample.csv"
     destination = options.destination or Path(f"{name_of(options.output)}.{ending}")
+    refuse_inside(Folder.at(destination))
     if options.for_review:
         refuse_other_permissions(ledger, options.access)
         refuse_used(destination)

@@ -23,12 +23,14 @@ from emoboost.encoder_source import EncoderSource
 from emoboost.errors import EmoboostError, OutputError, UsageError
 from emoboost.evaluation import Scores
 from emoboost.label_maps import load_label_map
+from emoboost.ledger import refuse_inside
 from emoboost.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from emoboost.plots import plot_confusion
 from emoboost.printable import printable
 from emoboost.priors import CLASS_SHARES
 from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
+from emoboost.storage import Folder
 from emoboost.temporary import temporary_folder
 from emoboost.training import EpochReport, Trained, train_head
 from emoboost.trials import adapted_head
@@ -187,8 +189,9 @@ def refuse_taken(output: Path) -> None:
     """Stop when the model folder would not be a new or empty one.
 
     Raises:
-        OutputError: there is a file of that name, or the folder holds something.
+        OutputError: there is a file of that name, the folder holds something, or it would lie in an output.
     """
+    refuse_inside(Folder.at(output))
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output}: exists and is not an empty folder; choose a new one with --output")
 

@@ -90,6 +90,13 @@ class TestCreateAndOpen:
         with pytest.raises(OutputError, match=r"photos: holds 'cat\.jpg' and is not an output of emoboost-batch"):
             Ledger.open(Folder.at(tmp_path / "photos"))
 
+    @pytest.mark.parametrize("inside", ["x", "labels", "labels/x/y", "_tmp/x"])
+    def test_a_place_inside_an_output(self, ledger: Ledger, tmp_path: Path, inside: str) -> None:
+        """Whoever reads the folder `labels` as one table would read what lies there, too."""
+        with pytest.raises(OutputError, match=rf"{inside}: lies inside .*, which is an output; name that one"):
+            Ledger.open(Folder.at(f"{ledger.folder.path()}/{inside}"))
+        assert Ledger.open(Folder.at(tmp_path / "elsewhere")) is None
+
     def test_a_changed_plan(self, ledger: Ledger, tmp_path: Path) -> None:
         file = tmp_path / "out" / PLAN / PLAN_FILE
         values = json.loads(file.read_text())
@@ -248,6 +255,8 @@ class TestOnS3:
         assert ledger.read_part(3).equals(part_of(ledger, 3))
         ledger.succeed({})
         assert folder.exists(SUCCESS)
+        with pytest.raises(OutputError, match=r"labels/x: lies inside s3://ledger-tests/out, which is an output"):
+            Ledger.open(Folder.at(f"{folder.url}/labels/x"))
 
     def test_a_folder_that_was_made_by_hand_is_empty(self, s3: S3) -> None:
         """Consoles make a folder as an object without a name."""

@@ -403,6 +403,9 @@ class TestReview:
         (tmp_path / "file").write_text("")
         result = run(output.folder.display, "--for-review", "-o", tmp_path / "file")
         assert (result.exit_code, "is not a folder" in result.stderr) == (2, True)
+        for words in (["--for-review"], []):
+            result = run(output.folder.display, *words, "-o", output.folder.path("labels/x"))
+            assert (result.exit_code, "which is an output; name that one" in result.stderr) == (2, True)
         (tmp_path / "empty").mkdir()
         assert run(output.folder.display, "--n", 8, "--for-review", "-o", tmp_path / "empty").exit_code == 0
 

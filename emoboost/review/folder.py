@@ -18,11 +18,13 @@ import numpy as np
 
 from emoboost.access import Access
 from emoboost.audio import open_recording, resolve
+from emoboost.carried import texts_of
 from emoboost.errors import AudioError, OutputError
 from emoboost.formulas import guarded
 from emoboost.ledger import Ledger
 from emoboost.printable import printable
 from emoboost.review.draw import Draw, Drawn
+from emoboost.review.truth import SPEAKER
 from emoboost.temporary import temporary_folder
 from emoboost.vocabulary import ALIASES, canonical
 
@@ -99,7 +101,7 @@ def write_review(
                     f"{ledger.folder.display}: none of {clips.unreadable:,} recordings can be read; the first: "
                     f"{clips.reasons[0]}\nIf the archive was moved, --base says where it is now"
                 )
-            _write_table(draw, clips, made / REVIEW)
+            _write_table(draw, clips, _speakers(clips, ledger), made / REVIEW)
             (made / HOW_TO).write_text(how_to(classes, ledger.folder.display), encoding="utf-8")
             made.replace(folder)
     except OSError as error:
@@ -176,13 +178,22 @@ def _write_wav(waveform: np.ndarray, file: Path) -> None:
     file.write_bytes(content.getvalue())
 
 
-def _write_table(draw: Draw, clips: Clips, file: Path) -> None:
+def _speakers(clips: Clips, ledger: Ledger) -> list[str] | None:
+    """Who speaks in each clip, where the manifest says so of all: `calibrate` keeps speakers apart."""
+    tables = {shard: ledger.shard_table(shard) for shard in {drawn.shard for _, drawn in clips.rows}}
+    names = {shard: texts_of(table, SPEAKER) for shard, table in tables.items()}
+    found = [names[drawn.shard][drawn.row] for _, drawn in clips.rows]
+    return found if all(found) else None
+
+
+def _write_table(draw: Draw, clips: Clips, speakers: Sequence[str] | None, file: Path) -> None:
     drawn_of = clips.per_stratum(len(draw.strata))
     names = sorted(path.name for path in (file.parent / CLIPS).iterdir())
     # With a byte order mark, by which spreadsheets know that ids are UTF-8.
     with file.open("w", newline="", encoding="utf-8-sig") as opened:
         writer = csv.writer(opened)
-        writer.writerow(COLUMNS)
-        for (number, drawn), name in zip(clips.rows, names, strict=True):
+        writer.writerow(COLUMNS if speakers is None else [*COLUMNS, SPEAKER])
+        for place, ((number, drawn), name) in enumerate(zip(clips.rows, names, strict=True)):
             weight = draw.strata[number].rows / drawn_of[number]
-            writer.writerow([guarded(drawn.utterance_id), f"{CLIPS}/{name}", "", weight])
+            row = [guarded(drawn.utterance_id), f"{CLIPS}/{name}", "", weight]
+            writer.writerow(row if speakers is None else [*row, guarded(speakers[place])])
