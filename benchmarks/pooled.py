@@ -13,6 +13,7 @@ from emoboost.augment import Augmentation
 from emoboost.backbone import whisper
 from emoboost.backbone.hub import find_encoder
 from emoboost.backbone.tensors import open_tensors
+from emoboost.backbone.whisper_encoder import STRIDE
 from emoboost.config import ModelConfig
 from emoboost.corpus import Corpus
 from emoboost.discriminant import fit_discriminant
@@ -174,7 +175,7 @@ def _encoder(corpus: Corpus, source: EncoderSource, seconds: float) -> tuple[Mod
         return config, encoders
     assert source.encoder is not None
     log_mel = replace(config.backbone.log_mel, frames=samples // config.backbone.log_mel.hop_length)
-    backbone = replace(config.backbone, frames=log_mel.frames // whisper.STRIDE, log_mel=log_mel)
+    backbone = replace(config.backbone, frames=log_mel.frames // STRIDE, log_mel=log_mel)
     config = replace(config, backbone=backbone, segment=replace(config.segment, samples=samples))
     encoders = FrozenEncoders(config)
     encoder = encoders.backbone.encoder

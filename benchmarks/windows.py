@@ -1,9 +1,11 @@
 """How long a segment should be, and how the last one of an utterance is cut: UA of the encoder alone.
 
 Strict leave-one-speaker-out, mean over valid frames, classifier in closed form; training and test are cut alike. A cut
-is seconds, and what becomes of the last segment: padded with zeros, or moved back to end where the utterance does.
+is seconds, and what becomes of the last segment: padded with zeros, or moved back to end where the utterance does; with
+`raw` behind it segments keep their level, else all are brought to the loudness of recipe `robust`.
 
     python benchmarks/windows.py emovo.parquet --encoder WHISPER_BASE
+    python benchmarks/windows.py emovo.parquet --encoder WHISPER_BASE --cuts "3 pad,3 pad raw"
 """
 
 import argparse
@@ -33,11 +35,12 @@ def main() -> None:
     source = EncoderSource(encoder=given.encoder, layers=tuple(map(int, given.layers.split(","))))
     reference = None
     print("| segment | segments | UA | 95 % interval | difference |\n|---|---|---|---|---|")
-    for seconds, tail in (cut.split() for cut in given.cuts.split(",")):
-        heard = pooled(corpus, copies, source, robust.loudness, given.keep, float(seconds), tail)
+    for seconds, tail, *raw in (cut.split() for cut in given.cuts.split(",")):
+        loudness = None if raw else robust.loudness
+        heard = pooled(corpus, copies, source, loudness, given.keep, float(seconds), tail)
         labels = strict_labels(corpus, heard.mean, heard.utterance, heard.is_clean, robust.shrinkage or 0.6)
         reference = labels if reference is None else reference
-        name, count = f"{seconds} s, {tail}", int(heard.is_clean.sum())
+        name, count = " ".join([f"{seconds} s, {tail}", *raw]), int(heard.is_clean.sum())
         print(f"| {name} | {count} | {compared(corpus, labels, reference)} |", flush=True)
 
 
