@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 import traceback
 import types
 from collections.abc import Callable
@@ -54,6 +55,7 @@ def _told(error: BaseException, *, debug: bool, go_on: str) -> Exit:
     # What is being closed after Ctrl-C may fail in its turn, Ray above all; that is not why the command ended.
     if any(isinstance(cause, KeyboardInterrupt) for cause in _with_causes(error)):
         print(f"Interrupted. What is finished stays; {go_on}.", file=sys.stderr)
+        _say_no_more()
         return Exit.INTERRUPTED
     if isinstance(error, EmoboostError):
         _show(str(error), debug=debug)
@@ -63,6 +65,12 @@ def _told(error: BaseException, *, debug: bool, go_on: str) -> Exit:
         return Exit.FAILURE
     _show(f"{type(error).__name__}: {error}\n(an error of the program; --debug shows where)", debug=debug)
     return Exit.FAILURE
+
+
+def _say_no_more() -> None:
+    """What Python takes down from here on may fail, objects of a Ray that is gone above all; that is no news."""
+    sys.unraisablehook = lambda unraisable: None
+    threading.excepthook = lambda arguments: None
 
 
 def _with_causes(error: BaseException) -> list[BaseException]:

@@ -1,6 +1,9 @@
 """How a command ends: its exit code and its last line."""
 
 import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,10 +15,11 @@ INTERRUPTED = "Interrupted. What is finished stays; the same command continues.\
 
 
 @pytest.fixture(autouse=True)
-def _signals_as_before() -> Iterator[None]:
-    handler = signal.getsignal(signal.SIGTERM)
+def _as_before() -> Iterator[None]:
+    handler, unraisable, threads = signal.getsignal(signal.SIGTERM), sys.unraisablehook, threading.excepthook
     yield
     signal.signal(signal.SIGTERM, handler)
+    sys.unraisablehook, threading.excepthook = unraisable, threads
 
 
 def ended(command: Callable[[], Exit], *, debug: bool = False) -> int:
@@ -92,6 +96,38 @@ def test_an_error_that_is_its_own_cause(capsys: pytest.CaptureFixture[str]) -> N
     error.__cause__, other.__context__ = other, error
     assert ended(raising(error)) == Exit.USAGE
     assert capsys.readouterr().err == "Error: no such user\n"
+
+
+HELD = """
+import threading, time
+from jobs.exits import run
+
+class Held:
+    def __del__(self):
+        raise ValueError("its owner is unknown")
+
+held = Held()
+
+def late():
+    time.sleep(0.2)
+    raise ValueError("too late")
+
+def command():
+    threading.Thread(target=late).start()
+    raise INTERRUPTION
+
+run(command, debug=False)
+"""
+
+
+@pytest.mark.parametrize(("error", "told"), [("KeyboardInterrupt", 0), ("OSError", 2)])
+def test_the_last_line_of_an_interruption_is_the_last(error: str, told: int) -> None:
+    """What Python takes down after it may fail; after another end that is shown as ever."""
+    words = [sys.executable, "-c", HELD.replace("INTERRUPTION", error)]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == (130 if error == "KeyboardInterrupt" else 1)
+    assert ended.stderr.count("ValueError") == told
+    assert (ended.stderr == INTERRUPTED) == (told == 0)
 
 
 def test_sigterm_is_an_interruption(capsys: pytest.CaptureFixture[str]) -> None:
