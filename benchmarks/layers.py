@@ -39,6 +39,7 @@ def main() -> None:
     source = EncoderSource(encoder=given.encoder, layers=heard_layers)
     corpora = [read_corpus(manifest) for manifest in given.manifests]
     heard = [pooled(each, recipe.copies, source, recipe.loudness, given.keep, tail=recipe.tail) for each in corpora]
+    sides_of = {layers: [_of_layers(each, layers, heard_layers) for each in heard] for layers in sets}
     first, second = (Path(manifest).stem for manifest in given.manifests)
     print("| task | layers | UA | 95 % interval | difference |\n|---|---|---|---|---|")
     for name, trained, tested in (
@@ -48,8 +49,7 @@ def main() -> None:
         (f"{second} to {first}", 1, 0),
     ):
         reference = None
-        for layers in sets:
-            sides = [_of_layers(each, layers, heard_layers) for each in heard]
+        for layers, sides in sides_of.items():
             corpus, rows = corpora[tested], sides[tested]
             if trained == tested:
                 labels = strict_labels(corpus, rows.mean, rows.utterance, rows.is_clean, recipe.shrinkage or 0.6)

@@ -52,14 +52,19 @@ def refuse_inside(folder: Folder) -> None:
     Raises:
         OutputError: the folder, which need not exist, lies in one.
     """
-    for above in folder.above():
+    for above in filter(_is_output, folder.above()):
+        raise OutputError(
+            f"{folder.display}: lies inside {above.display}, which is an output; name that one, or a place outside "
+            "of it"
+        )
+
+
+def _is_output(folder: Folder) -> bool:
+    try:
+        return folder.exists(f"{PLAN}/{PLAN_FILE}")
+    except (OSError, StorageStop):
         # Whoever may write to a place in a store need not be allowed to look above it.
-        with contextlib.suppress(OSError, StorageStop):
-            if above.exists(f"{PLAN}/{PLAN_FILE}"):
-                raise OutputError(
-                    f"{folder.display}: lies inside {above.display}, which is an output; name that one, or a place "
-                    "outside of it"
-                )
+        return False
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Paths as people type them: where they lead, and whether a file can be written there."""
+"""Paths as people type them: where they lead."""
 
 import errno
 import os
 from pathlib import Path
 
-from emoboost.errors import OutputError, UsageError
+from emoboost.errors import UsageError
 
 SHOWN = 60
 """Characters of a path that is too long to be shown."""
@@ -37,21 +37,3 @@ def user_path(given: str | Path) -> Path:
                 f"{given}: there is no user {name[1:]!r}; if it is a folder whose name begins so, write ./{given}"
             ) from error
     return Path(text)
-
-
-def refuse_unwritable(file: Path) -> None:
-    """Stop before the work when its result could not be written; nothing is made.
-
-    Args:
-        file: to be written; a pipe or device will do.
-
-    Raises:
-        OutputError: it is a folder, it may not be written, or its folder is not there.
-    """
-    folder = file.parent
-    if file.is_dir():
-        raise OutputError(f"{file}: is a folder; name a file in it")
-    if not folder.is_dir():
-        raise OutputError(f"{file}: cannot be written, because there is no folder {folder}; make it first")
-    if not os.access(file if file.exists() else folder, os.W_OK, effective_ids=True):
-        raise OutputError(f"{file}: may not be written by this user; name another file")

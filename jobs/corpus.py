@@ -16,9 +16,9 @@ from emoboost.corpus_facts import CorpusFacts, corpus_facts, warnings_of
 from emoboost.decoder import ROUNDING_SECONDS
 from emoboost.errors import AudioError, ManifestError, UsageError
 from emoboost.printable import printable
-from emoboost.user_path import refuse_unwritable
 from jobs.console import say, tell
 from jobs.exits import Exit
+from jobs.outputs import refuse_unwritable
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -3,14 +3,11 @@
 from pathlib import Path
 
 from emoboost.export import export
-from emoboost.ledger import refuse_inside
 from emoboost.printable import printable
-from emoboost.storage import Folder
 from emoboost.store_options import parse_storage_options
-from emoboost.user_path import refuse_unwritable
 from jobs.console import say, tell
 from jobs.exits import Exit
-from jobs.outputs import ledger_of, name_of
+from jobs.outputs import ledger_of, name_of, refuse_unwritable
 
 
 def export_command(
@@ -19,7 +16,6 @@ def export_command(
     """Write the file and say where it is; an unfinished output gives what is there, and exit code 4."""
     ledger = ledger_of(output, parse_storage_options(storage_options))
     destination = destination or Path(f"{name_of(output)}.{kind}")
-    refuse_inside(Folder.at(destination))
     refuse_unwritable(destination)
     rows = export(ledger, kind, destination, raw=raw)
     tell(f"{rows:,} rows in {printable(destination)}")

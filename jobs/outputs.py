@@ -1,10 +1,12 @@
-"""What commands on a finished or unfinished output begin with."""
+"""What commands on a finished or unfinished output begin with, and where results may be written."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from emoboost.errors import OutputError, UsageError
-from emoboost.ledger import Ledger
+from emoboost.ledger import Ledger, refuse_inside
 from emoboost.places import is_url
 from emoboost.plan import RELABEL
 from emoboost.storage import Folder
@@ -64,3 +66,22 @@ def moved(ledger: Ledger, base: str | None) -> Ledger:
             raise UsageError(f"--base {base}: no such folder; give the folder that the manifest lies in now")
         base = str(folder)
     return dataclasses.replace(ledger, plan=dataclasses.replace(ledger.plan, base=base))
+
+
+def refuse_unwritable(file: Path) -> None:
+    """Stop before the work when its result could not be written; nothing is made.
+
+    Args:
+        file: to be written; a pipe or device will do.
+
+    Raises:
+        OutputError: it is a folder, it may not be written, its folder is not there, or it would lie in an output.
+    """
+    refuse_inside(Folder.at(file))
+    folder = file.parent
+    if file.is_dir():
+        raise OutputError(f"{file}: is a folder; name a file in it")
+    if not folder.is_dir():
+        raise OutputError(f"{file}: cannot be written, because there is no folder {folder}; make it first")
+    if not os.access(file if file.exists() else folder, os.W_OK, effective_ids=True):
+        raise OutputError(f"{file}: may not be written by this user; name another file")

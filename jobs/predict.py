@@ -8,9 +8,9 @@ from pathlib import Path
 from emoboost.errors import FIXES, AudioErrorType, EmoboostError, UsageError
 from emoboost.predict import EmotionModel, Prediction, load_model
 from emoboost.printable import printable
-from emoboost.user_path import refuse_unwritable
 from jobs.console import bar, calibration_text, tell
 from jobs.exits import Exit
+from jobs.outputs import refuse_unwritable
 from jobs.planning import parse_channel
 
 

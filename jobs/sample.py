@@ -12,10 +12,9 @@ from emoboost.ledger import Ledger, refuse_inside
 from emoboost.printable import printable
 from emoboost.review import Clips, Draw, draw, model_classes, refuse_used, write_review, write_table
 from emoboost.storage import Folder
-from emoboost.user_path import refuse_unwritable
 from jobs.console import aligned, say, tell
 from jobs.exits import Exit
-from jobs.outputs import ledger_of, moved, name_of
+from jobs.outputs import ledger_of, moved, name_of, refuse_unwritable
 from jobs.permissions import refuse_missing_root, refuse_other_permissions
 from jobs.progress import NowAndThen, checking
 
@@ -46,9 +45,9 @@ def sample_command(options: SampleOptions, *, as_json: bool) -> Exit:
     ledger = moved(ledger_of(options.output, options.access.storage_options), options.base)
     ending = "review" if options.for_review else "sample.csv"
     destination = options.destination or Path(f"{name_of(options.output)}.{ending}")
-    refuse_inside(Folder.at(destination))
     if options.for_review:
         refuse_other_permissions(ledger, options.access)
+        refuse_inside(Folder.at(destination))
         refuse_used(destination)
     else:
         _refuse_no_file(destination)

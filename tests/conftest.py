@@ -43,13 +43,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWithRay:
 
 
 LEFT_OUT = pytest.StashKey[int]()
-"""How many tests were not asked for."""
+"""How many slow tests were not asked for."""
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     """Each of xdist's processes finds the same ones, and says so to the one that prints."""
     config = items[0].config
-    config.stash[LEFT_OUT] = config.stash.get(LEFT_OUT, 0) + len(items)
+    slow = sum(item.get_closest_marker("slow") is not None for item in items)
+    config.stash[LEFT_OUT] = config.stash.get(LEFT_OUT, 0) + slow
     if hasattr(config, "workeroutput"):
         config.workeroutput["left_out"] = config.stash[LEFT_OUT]
 
@@ -57,13 +58,13 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
     """Called by pytest-xdist when one of its processes ends."""
-    node.config.stash[LEFT_OUT] = node.workeroutput.get("left_out", 0) if hasattr(node, "workeroutput") else 0
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """What passed is not all there is."""
     if count := config.stash.get(LEFT_OUT, 0):
-        terminalreporter.write_line(f"{count} tests left out by -m {config.option.markexpr!r}; -m '' runs them, too")
+        terminalreporter.write_line(f"{count} slow tests left out; -m '' runs them, too")
 
 
 @pytest.fixture(scope="session", autouse=True)

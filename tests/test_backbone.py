@@ -207,6 +207,13 @@ class TestFrozen:
         with torch.inference_mode():
             assert torch.equal(backbone(inputs), backbone(inputs.float()))
 
+    def test_attention_is_fused(self, folder: Path, log_mel: Tensor) -> None:
+        backbone = load_encoder(folder, [2])
+        with torch.inference_mode(), torch.profiler.profile() as profile:
+            backbone(log_mel)
+        names = [event.name for event in profile.events()]
+        assert names.count("aten::scaled_dot_product_attention") == 2
+
     def test_same_frames_in_any_batch(self, folder: Path, log_mel: Tensor) -> None:
         backbone = load_encoder(folder, [2, 3, 4])
         with torch.inference_mode():

@@ -1,5 +1,6 @@
 """Samples: what is drawn, from which strata, with which weight, and what a reviewer gets to see and hear."""
 
+import csv
 import json
 import shutil
 from collections import Counter, defaultdict
@@ -392,6 +393,19 @@ class TestReview:
         said: Said = {row["utterance_id"]: confident("anger", 0.5) for row in rows}
         ledger = crafted(tmp_path, rows, said, access=Access(max_bytes=100))
         assert "none of 8 recordings" in run(ledger.folder.display, "--for-review", "-o", tmp_path / "r").stderr
+
+    @pytest.mark.parametrize("unknown", [0, 1])
+    def test_names_speakers_where_all_are_known(self, tmp_path: Path, clips: list[Path], unknown: int) -> None:
+        """`calibrate` takes a speaker for every row, or for none."""
+        rows = [
+            {**row, "speaker": "" if number < 8 * unknown else f"s{number % 3}"}
+            for number, row in enumerate(spans(clips, 8))
+        ]
+        ledger = crafted(tmp_path, rows, {row["utterance_id"]: confident("anger", 0.5) for row in rows})
+        assert run(ledger.folder.display, "--n", 8, "--for-review", "-o", tmp_path / "r").exit_code == 0
+        with (tmp_path / "r/review.csv").open(newline="", encoding="utf-8-sig") as file:
+            found = {row["utterance_id"]: row.get("speaker") for row in csv.DictReader(file)}
+        assert found == {row["utterance_id"]: None if unknown else row["speaker"] for row in rows}
 
     def test_a_folder_that_holds_something_is_left_alone(self, output: Ledger, tmp_path: Path) -> None:
         (tmp_path / "used").mkdir()

@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 from emoboost.checkpoint import ModelFolder
 from emoboost.errors import OutputError, UsageError
 from emoboost.store_options import parse_storage_options
-from emoboost.user_path import refuse_unwritable, user_path
+from emoboost.user_path import user_path
 from jobs.cli import app
+from jobs.outputs import refuse_unwritable
 
 EXAMPLE = str(REPOSITORY / "examples/manifest.csv")
 NOBODY = 65534

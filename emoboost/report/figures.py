@@ -151,13 +151,11 @@ def _adapted(
     """Of a way to adapt: accuracies over all seeds and draws, and those of the unadapted labels of the same tests."""
     labels = np.concatenate([run.adapted[enrolment] for run in runs])
     plain = np.concatenate([np.where(run.adapted[enrolment] < 0, -1, run.shares.argmax(axis=1)) for run in runs])
-    strict = speaker_bootstrap(truth, plain, speakers, classes, **BOOTSTRAP)
     return {
         "draws": len(runs[0].adapted[enrolment]),
         "utterances": float((labels >= 0).sum(axis=1).mean()),
-        **_estimates(speaker_bootstrap(truth, labels, speakers, classes, **BOOTSTRAP)),
-        "unadapted": _estimates(strict),
-        "difference": _estimates(paired_bootstrap(truth, plain, labels, speakers, classes, **BOOTSTRAP)),
+        **_against(truth, plain, labels, speakers, classes),
+        "unadapted": _estimates(speaker_bootstrap(truth, plain, speakers, classes, **BOOTSTRAP)),
     }
 
 
@@ -167,8 +165,17 @@ def _under(
     """Of a condition: accuracies, what it costs, and the share of labels that it changes, means over seeds."""
     labels, plain = np.stack([run.changed[condition].argmax(axis=1) for run in runs]), labels_of(runs)
     return {
-        **_estimates(speaker_bootstrap(truth, labels, speakers, classes, **BOOTSTRAP)),
+        **_against(truth, plain, labels, speakers, classes),
         "changed": float((labels != plain).mean()),
+    }
+
+
+def _against(
+    truth: np.ndarray, plain: np.ndarray, labels: np.ndarray, speakers: Sequence[str], classes: int
+) -> dict[str, Any]:
+    """Accuracies of labels, (runs, n), with their difference from those of plain ones."""
+    return {
+        **_estimates(speaker_bootstrap(truth, labels, speakers, classes, **BOOTSTRAP)),
         "difference": _estimates(paired_bootstrap(truth, plain, labels, speakers, classes, **BOOTSTRAP)),
     }
 

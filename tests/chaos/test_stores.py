@@ -70,7 +70,7 @@ def reference(host: Host, s3: S3, archive: str) -> pa.Table:
     return rows_of(f"{archive}/undisturbed")
 
 
-@pytest.mark.parametrize("every", [45, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])])
+@pytest.mark.parametrize("every", [30, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])])
 def test_killed_between_requests(
     host: Host, s3: S3, archive: str, output: str, reference: pa.Table, every: int
 ) -> None:

@@ -10,8 +10,6 @@ import re
 import subprocess
 import sys
 
-import pytest
-
 from pipeline.conftest import Terminated
 from pipeline.shell import Shell
 
@@ -76,7 +74,6 @@ for _ in range(2):
 """
 
 
-@pytest.mark.slow
 def test_one_process_may_have_a_private_ray_after_another(shell: Shell) -> None:
     result = subprocess.run(
         [sys.executable, "-c", TWICE], env=shell.environment(), capture_output=True, text=True, check=False, timeout=120

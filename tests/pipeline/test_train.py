@@ -100,7 +100,7 @@ class TestTrain:
 
     def test_the_encoder_alone(self, workshop: Path, joined: Shell) -> None:
         """It has a classifier for known speakers, and nothing of guidance."""
-        alone = joined.run(*words(*CLOSED, "--variant", "encoder", "--loso-seeds", "", output="alone"), cwd=workshop)
+        alone = joined.run(*words(*CLOSED, "--variant", "encoder", "--loso-seeds", "0", output="alone"), cwd=workshop)
         assert alone.code == 0, alone.stderr
         head = load_adapted(find_model(workshop / "alone"))
         assert head is not None
@@ -109,3 +109,6 @@ class TestTrain:
         assert model.config.mfcc_branch is model.config.spectrogram_branch is None
         assert model.predict(EMODB[0]).label in CLASSES
         assert "The encoder alone, without the guidance of MS-EmoBoost" in find_model(workshop / "alone").card
+        assert set(model.config.training["loso"]) == {"encoder alone (shipped)"}
+        assert model.config.temperature != 1
+        assert (workshop / "alone/confusion.png").exists()
