@@ -54,6 +54,10 @@ class Fold:
     labels: np.ndarray
     speakers: list[str]
     tested: np.ndarray
+    is_clean: np.ndarray
+    """Rows of unchanged utterances."""
+    frame_spread: np.ndarray
+    """How much more all frames scatter than their means, in each channel."""
 
 
 Classifier = Callable[[Fold, int], np.ndarray]
@@ -166,6 +170,8 @@ def strict(corpus: Corpus, heard: Pooled, classifier: Classifier) -> tuple[np.nd
             truth[heard.utterance[rows]],
             who[rows].tolist(),
             ((heard.mean[tested] - center) / scale).astype(np.float32),
+            heard.is_clean[rows],
+            np.sqrt(1 + np.square(heard.deviation[rows] / scale).mean(axis=0)),
         )
         said = classifier(fold, len(corpus.classes))
         numbers, number = np.unique(heard.utterance[tested], return_inverse=True)
@@ -189,7 +195,7 @@ def main() -> None:
         parser.error("the bundled model has layers 2, 3, 4 alone: --layers needs --encoder")
     source = EncoderSource() if given.encoder is None else EncoderSource(encoder=given.encoder, layers=layers)
     corpus, recipe = read_corpus(given.manifest), load_recipe(given.recipe)
-    heard = pooled(corpus, recipe.copies, source, recipe.loudness, given.keep)
+    heard = pooled(corpus, recipe.copies, source, recipe.loudness, given.keep, tail=recipe.tail)
     shrinkage, count = recipe.shrinkage or 0.6, len(layers)
     linear, deep = Way(), Way(hidden=True)
     ways: dict[str, Classifier] = {

@@ -14,11 +14,17 @@ def compared(corpus: Corpus, predicted: np.ndarray, reference: np.ndarray) -> st
         predicted: (utterances,) class numbers.
         reference: (utterances,) class numbers of what it is compared with.
     """
+    ua = speaker_bootstrap(corpus.class_numbers(corpus.classes), predicted, corpus.speakers, len(corpus.classes))["ua"]
+    low, high = _ends(ua)
+    return f"{100 * ua.value:.1f} | {low:.1f} to {high:.1f} | {difference(corpus, predicted, reference)}"
+
+
+def difference(corpus: Corpus, predicted: np.ndarray, reference: np.ndarray) -> str:
+    """Of UA from the reference with its 95 % interval: as in `compared`."""
     truth, classes = corpus.class_numbers(corpus.classes), len(corpus.classes)
-    ua = speaker_bootstrap(truth, predicted, corpus.speakers, classes)["ua"]
     gain = paired_bootstrap(truth, reference, predicted, corpus.speakers, classes)["ua"]
-    (low, high), (least, most) = _ends(ua), _ends(gain)
-    return f"{100 * ua.value:.1f} | {low:.1f} to {high:.1f} | {100 * gain.value:+.1f} ({least:.1f} to {most:.1f})"
+    least, most = _ends(gain)
+    return f"{100 * gain.value:+.1f} ({least:.1f} to {most:.1f})"
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:

@@ -33,7 +33,7 @@ def main() -> None:
     for title, copies in (("three", FEW), ("recipe robust", robust.copies)):
         without = None
         for name, all_copies in ((title, copies), (f"{title}, and three masked", (*copies, *more))):
-            heard = pooled(corpus, all_copies, source, robust.loudness, given.keep)
+            heard = pooled(corpus, all_copies, source, robust.loudness, given.keep, tail=robust.tail)
             labels = strict_labels(corpus, heard.mean, heard.utterance, heard.is_clean, robust.shrinkage or 0.6)
             without = labels if without is None else without
             print(f"| {name} | {compared(corpus, labels, without)} |", flush=True)

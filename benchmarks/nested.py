@@ -223,7 +223,8 @@ def main() -> None:
     source = EncoderSource() if given.encoder is None else EncoderSource(encoder=given.encoder, layers=layers)
     copies = list(dict.fromkeys(copy for recipe in recipes.values() for copy in recipe.copies))
     corpora = [read_corpus(name) for name in (given.manifest, given.also) if name]
-    heard = [pooled(corpus, copies, source, load_recipe("robust").loudness, given.keep) for corpus in corpora]
+    robust = load_recipe("robust")
+    heard = [pooled(each, copies, source, robust.loudness, given.keep, tail=robust.tail) for each in corpora]
     corpus, width = corpora[0], heard[0].mean.shape[1] // len(layers)
     found: dict[Choice, dict[str, np.ndarray]] = {}
     for wanted, (name, recipe) in itertools.product(choices, recipes.items()):

@@ -23,6 +23,7 @@ from emoboost.recipe import Recipe, load_recipe
 SHARES = (None, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 GUARDS = (0.5, 0.6, 0.7, 0.8)
 UTTERANCES, DRAWS = 20, 40
+RESAMPLED = 10_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Vectors:
 
 def vectors_of(corpus: Corpus, recipe: Recipe, keep: Path | None) -> Vectors:
     """Hear every copy with the bundled model's encoder."""
-    heard = pooled(corpus, recipe.copies, EncoderSource(), recipe.loudness, keep)
+    heard = pooled(corpus, recipe.copies, EncoderSource(), recipe.loudness, keep, tail=recipe.tail)
     clean = heard.mean[heard.is_clean]
     spread = np.sqrt((heard.deviation[heard.is_clean] ** 2).mean(axis=0) + clean.var(axis=0))
     return Vectors((heard.mean - clean.mean(axis=0)) / spread, heard.utterance, heard.copy)
@@ -54,10 +55,29 @@ def drawn(truth: np.ndarray, neutral: int, share: float | None, random: np.rando
     )
 
 
-def compared(
+@dataclass(frozen=True)
+class Archive:
+    """One speaker's draw, and the share of right labels in each way."""
+
+    speaker: str
+    neutral: float | None
+    """Share that was asked for; None draws from all alike."""
+    plain: float
+    adapted: float
+    removed: float
+    """The speaker's mean removed."""
+    one_class: float
+    """Share of the most frequent plain label."""
+
+    def guarded(self, guard: float) -> float:
+        """Adapted unless more than that share of the plain labels is one class."""
+        return self.plain if self.one_class > guard else self.adapted
+
+
+def shares_of(
     vectors: np.ndarray, plain: np.ndarray, head: AdaptedHead, truth: np.ndarray
 ) -> tuple[float, float, float, float]:
-    """Share of right labels of one archive: plain, adapted, mean removed; and that of the most frequent plain label."""
+    """The numbers of an `Archive`, in its order."""
     adapted = head.logits(vectors)
     offset = offset_of_sum(vectors.sum(axis=0), plain, adapted, head, AdaptationConfig())
     removed = vectors.mean(axis=0) - head.means.mean(axis=0)
@@ -66,9 +86,7 @@ def compared(
     return right[0], right[1], right[2], float(np.bincount(plain.argmax(axis=1)).max() / len(plain))
 
 
-def archives(
-    corpus: Corpus, recipe: Recipe, keep: Path | None
-) -> Iterator[tuple[float | None, tuple[float, float, float, float]]]:
+def archives(corpus: Corpus, recipe: Recipe, keep: Path | None) -> Iterator[Archive]:
     """Every draw of every speaker."""
     heard, random = vectors_of(corpus, recipe, keep), np.random.default_rng(0)
     truth, speakers = corpus.class_numbers(corpus.classes), np.array(corpus.speakers)
@@ -88,22 +106,34 @@ def archives(
         for share in SHARES:
             for _ in range(DRAWS):
                 some = drawn(truth[tested], neutral, share, random)
-                yield share, compared(own[some], plain[some], head, truth[tested][some])
+                yield Archive(speaker, share, *shares_of(own[some], plain[some], head, truth[tested][some]))
 
 
-def table(found: Sequence[tuple[float | None, tuple[float, float, float, float]]]) -> Iterator[str]:
-    """Markdown."""
-    guards = " | ".join(f"guard {guard:.0%}" for guard in GUARDS)
-    yield f"| neutral | plain | adapted | mean removed | {guards} |"
+def table(found: Sequence[Archive]) -> Iterator[str]:
+    """Markdown; behind each share of right labels its difference from the plain one."""
+    yield f"| neutral | plain | adapted | mean removed | {' | '.join(f'guard {guard:.0%}' for guard in GUARDS)} |"
     yield "|---" * (4 + len(GUARDS)) + "|"
     for share in SHARES:
-        rows = np.array([row for each, row in found if each == share])
-        cells = [f"{100 * value:.1f}" for value in rows[:, :3].mean(axis=0)]
+        drawn = [each for each in found if each.neutral == share]
+        cells = [_beside_plain(drawn, [each.adapted for each in drawn])]
+        cells.append(_beside_plain(drawn, [each.removed for each in drawn]))
         for guard in GUARDS:
-            refused = rows[:, 3] > guard
-            right = np.where(refused, rows[:, 0], rows[:, 1]).mean()
-            cells.append(f"{100 * right:.1f} ({refused.mean():.0%} refused)")
-        yield f"| {'as drawn' if share is None else f'{share:.0%}'} | {' | '.join(cells)} |"
+            refused = np.mean([each.one_class > guard for each in drawn])
+            right = _beside_plain(drawn, [each.guarded(guard) for each in drawn])
+            cells.append(f"{right}, {refused:.0%} refused")
+        plain = 100 * np.mean([each.plain for each in drawn])
+        yield f"| {'as drawn' if share is None else f'{share:.0%}'} | {plain:.1f} | {' | '.join(cells)} |"
+
+
+def _beside_plain(drawn: Sequence[Archive], right: Sequence[float]) -> str:
+    """Mean, and its difference from the plain labels' with a 95 % interval that resamples speakers."""
+    names, number = np.unique([each.speaker for each in drawn], return_inverse=True)
+    gains = np.array(right) - [each.plain for each in drawn]
+    of_speaker = np.bincount(number, gains) / np.bincount(number)
+    random = np.random.default_rng(0)
+    means = of_speaker[random.integers(len(names), size=(RESAMPLED, len(names)))].mean(axis=1)
+    low, high = np.percentile(100 * means, [2.5, 97.5])
+    return f"{100 * np.mean(right):.1f}, {100 * gains.mean():+.1f} ({low:.1f} to {high:.1f})"
 
 
 def main() -> None:

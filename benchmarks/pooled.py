@@ -89,17 +89,42 @@ def strict_labels(
         is_clean: (segments,) bool: rows that may be tested.
         shrinkage: of the classifier.
     """
+    logits = strict_logits(corpus, vectors, utterance, np.ones(len(vectors), bool), shrinkage)
+    return labels_of(logits[is_clean], utterance[is_clean])
+
+
+def strict_logits(
+    corpus: Corpus, vectors: np.ndarray, utterance: np.ndarray, is_trained: np.ndarray, shrinkage: float
+) -> np.ndarray:
+    """Of every segment, by a closed form that never heard its speaker: (segments, classes) float64.
+
+    Args:
+        corpus: the utterances.
+        vectors: (segments, D).
+        utterance: (segments,) number of the utterance.
+        is_trained: (segments,) bool: rows that other speakers' classifiers learn from.
+        shrinkage: of the classifier.
+    """
     truth, who = corpus.class_numbers(corpus.classes), np.array(corpus.speakers)[utterance]
-    predicted = np.zeros_like(truth)
+    found = np.zeros((len(vectors), len(corpus.classes)))
     for speaker in sorted(set(corpus.speakers)):
-        rows, tested = who != speaker, (who == speaker) & is_clean
+        rows, tested = (who != speaker) & is_trained, who == speaker
         center, scale = vectors[rows].mean(axis=0), vectors[rows].std(axis=0) + CONSTANT
         values, labels = (vectors[rows] - center) / scale, truth[utterance[rows]]
         weights, biases = fit_discriminant(values, labels, len(corpus.classes), shrinkage, who[rows].tolist())
-        logits = (vectors[tested] - center) / scale @ weights.T + biases
-        numbers, number = np.unique(utterance[tested], return_inverse=True)
-        predicted[numbers] = utterance_means(logits, number, len(numbers)).argmax(axis=1)
-    return predicted
+        found[tested] = (vectors[tested] - center) / scale @ weights.T + biases
+    return found
+
+
+def labels_of(logits: np.ndarray, utterance: np.ndarray) -> np.ndarray:
+    """Class numbers of the utterances 0, 1, ... by the mean over their segments.
+
+    Args:
+        logits: (segments, classes).
+        utterance: (segments,) number of the utterance.
+    """
+    labels: np.ndarray = utterance_means(logits, utterance, int(utterance.max()) + 1).argmax(axis=1)
+    return labels
 
 
 @dataclass(frozen=True)
