@@ -4,7 +4,7 @@ Strict leave-one-speaker-out, mean over valid frames, the recipe's other copies,
 the tested speech is under a condition. A set replaces some of the recipe's copies; sets are separated by semicolons.
 
     python benchmarks/copies.py emodb.parquet --encoder WHISPER_BASE
-    python benchmarks/copies.py emovo.parquet --encoder WHISPER_BASE --replaced "" --sets ";speed 1.0 + gsm;room"
+    python benchmarks/copies.py emovo.parquet --encoder WHISPER_BASE --replaced "" --sets ";room"
 """
 
 import argparse
@@ -22,12 +22,14 @@ from emoboost.metrics import confusion, unweighted_accuracy
 from emoboost.recipe import load_recipe
 
 LINES = "speed 0.9 + telephone, speed 1.1 + telephone"
+TELEPHONES = f"{LINES}, gsm"
+"""The recipe's own."""
 SETS = (
     LINES,
     "speed 0.9 + telephone, speed 1.1 + gsm",
     "speed 0.9 + gsm, speed 1.1 + gsm",
     "speed 0.9 + telephone + gsm, speed 1.1 + gsm",
-    f"{LINES}, gsm",
+    TELEPHONES,
 )
 CONDITIONS = "telephone, mulaw, gsm, opus, white 10"
 
@@ -39,7 +41,7 @@ def main() -> None:
     parser.add_argument("--encoder", required=True, help="folder of a Whisper")
     parser.add_argument("--layers", default="2,3,4")
     parser.add_argument("--recipe", default="robust")
-    parser.add_argument("--replaced", default=LINES, help="copies of the recipe that the sets replace")
+    parser.add_argument("--replaced", default=TELEPHONES, help="copies of the recipe that the sets replace")
     parser.add_argument("--sets", default=";".join(SETS), help="copies, separated by commas; sets by semicolons")
     parser.add_argument("--conditions", default=CONDITIONS, help="as evaluate --conditions")
     parser.add_argument("--keep", type=Path, help="folder where what was heard stays")

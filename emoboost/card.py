@@ -107,7 +107,8 @@ def _what(config: ModelConfig, facts: CardFacts) -> str:
     return f"""\
 {_kind(config)}on {config.backbone.source}, hidden states {layers}
 (weights embedded, frozen){_guidance(config)}.
-Input: 16 kHz mono, 3-second segments, zero-padded; an utterance's probabilities are the mean of its segments'.
+Input: 16 kHz mono, 3-second segments, {_last_segment(config)};
+an utterance's probabilities are the mean of its segments'.
 
 | | |
 |---|---|
@@ -116,6 +117,12 @@ Input: 16 kHz mono, 3-second segments, zero-padded; an utterance's probabilities
 | recipe | {config.training["recipe"]["name"]}, {_epoch_count(config.training["recipe"]["epochs"])}, \
 seed {config.training["seed"]} (the seed was not chosen by its result) |
 | temperature | {config.temperature:.3f}, {fitted} |"""
+
+
+def _last_segment(config: ModelConfig) -> str:
+    if config.segment.tail == "align":
+        return "the last of which ends where the utterance does (a shorter utterance is zero-padded)"
+    return "zero-padded"
 
 
 def _kind(config: ModelConfig) -> str:

@@ -83,6 +83,17 @@ def test_a_fixed_number_of_epochs() -> None:
     assert "early stopping" not in text
 
 
+def test_what_becomes_of_the_last_segment() -> None:
+    config, facts = find_model().config, facts_of({"shipped": [(0, two_classes(5))]})
+    padded, aligned = (
+        flat(model_card(replace(config, segment=replace(config.segment, tail=tail)), facts))
+        for tail in ("pad", "align")
+    )
+    assert "3-second segments, zero-padded; an utterance's probabilities" in padded
+    assert "3-second segments, the last of which ends where the utterance does" in aligned
+    assert "zero-padded; an utterance's" not in aligned
+
+
 def test_early_stopping() -> None:
     text = flat(card_of(load_recipe("paper")))
     assert "a fixed number of epochs" not in text

@@ -131,7 +131,7 @@ class TestIdentity:
             assert folder.config.to_json().encode() == text
             assert folder.identity == f"{name}@{hashlib.sha256(text).hexdigest()[:12]}"
         identities = [find_model(name).identity for name in bundled_models()]
-        assert identities == ["whisper-base-emodb@c28677c3d191", "whisper-base-emodb-encoder@1293b963a540"]
+        assert identities == ["whisper-base-emodb@bc7d478adea1", "whisper-base-emodb-encoder@19becc69360b"]
 
     @pytest.mark.parametrize("file", [TRAINED, FROZEN])
     def test_one_weight_bit(self, tiny_model: ModelFolder, tmp_path: Path, file: str) -> None:

@@ -30,8 +30,9 @@ def test_the_paper_has_its_sizes() -> None:
 def test_robust_sees_copies_and_has_a_closed_form() -> None:
     recipe = load_recipe("robust")
     assert recipe.copies[0] == "clean"
-    assert len(recipe.copies) == len(set(recipe.copies)) == 10
+    assert len(recipe.copies) == len(set(recipe.copies)) == 11
     assert (recipe.shrinkage, recipe.loudness, recipe.epochs) == (0.6, 0.1, 1)
+    assert recipe.tail == "align"
     config = recipe.head_of(tiny_config())
     assert config.segment.loudness == 0.1
     assert Recipe().head_of(config).segment.loudness is None
