@@ -163,13 +163,31 @@ def test_an_utterance_is_the_mean_of_its_segments() -> None:
 
 
 class TestPredict:
-    def test_a_tail_of_several_segments(self, bundled: EmotionModel, clips: list[Path], tmp_path: Path) -> None:
-        """7.5 s are 3 + 3 + 1.5 s; of 6.4 s the last 0.4 s are dropped, of 6.5 s they are kept."""
+    @pytest.mark.parametrize(
+        ("tail", "expected"),
+        [
+            ("pad", {7.5: (0, 3, 6), 6.4: (0, 3), 6.5: (0, 3, 6), 0.2: (0,)}),
+            ("align", {7.5: (0, 3, 4.5), 6.4: (0, 3, 3.4), 6.5: (0, 3, 3.5), 0.2: (0,)}),
+        ],
+    )
+    def test_a_tail_of_several_segments(
+        self,
+        bundled: EmotionModel,
+        tiny_model: ModelFolder,
+        clips: list[Path],
+        tmp_path: Path,
+        tail: str,
+        expected: dict[float, tuple[float, ...]],
+    ) -> None:
+        """Padded, 7.5 s are 3 + 3 + 1.5 s; of 6.4 s the last 0.4 s are dropped, of 6.5 s they are kept. Aligned, the
+        last segment ends where the recording does."""
+        model = bundled if tail == "align" else load_model(str(tiny_model.path))
+        assert model.config.segment.tail == tail
         speech = np.concatenate([soundfile.read(clip, dtype="float32")[0] for clip in clips[8:13]])
-        for seconds, starts in ((7.5, (0, 3, 6)), (6.4, (0, 3)), (6.5, (0, 3, 6)), (0.2, (0,))):
+        for seconds, starts in expected.items():
             file = tmp_path / f"{seconds}.wav"
             soundfile.write(file, speech[: int(seconds * 16_000)], 16_000)
-            prediction = bundled.predict(file)
+            prediction = model.predict(file)
             assert prediction.segment_starts == starts
             assert prediction.duration == seconds
             assert len(prediction.segments) == len(starts)
