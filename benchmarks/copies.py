@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--replaced", default=TELEPHONES, help="copies of the recipe that the sets replace")
     parser.add_argument("--sets", default=";".join(SETS), help="copies, separated by commas; sets by semicolons")
     parser.add_argument("--conditions", default=CONDITIONS, help="as evaluate --conditions")
+    parser.add_argument("--keep-length", action="store_true", help="cut or pad speed copies to their original's length")
     parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
     given = parser.parse_args()
     corpus, recipe = read_corpus(given.manifest), load_recipe(given.recipe)
@@ -52,7 +53,7 @@ def main() -> None:
     sets = {text.strip(): (*kept, *_listed(text)) for text in given.sets.split(";")}
     named = tuple(dict.fromkeys([*(copy for copies in sets.values() for copy in copies), *conditions]))
     source = EncoderSource(encoder=given.encoder, layers=tuple(map(int, given.layers.split(","))))
-    heard = pooled(corpus, named, source, recipe.loudness, given.keep, tail=recipe.tail)
+    heard = pooled(corpus, named, source, recipe.loudness, given.keep, tail=recipe.tail, keep_length=given.keep_length)
     print(f"| copies | {' | '.join(conditions)} |\n|---|{'---|' * len(conditions)}")
     first: dict[str, np.ndarray] = {}
     for name, copies in sets.items():

@@ -57,6 +57,7 @@ def pooled(
     keep: Path | None = None,
     seconds: float = 3.0,
     tail: Literal["pad", "align"] = "pad",
+    keep_length: bool = False,
 ) -> Pooled:
     """Hear every copy with an encoder.
 
@@ -68,10 +69,11 @@ def pooled(
         keep: folder where each copy's means stay for another run.
         seconds: length of a segment; with another than 3 the source names a Whisper's folder.
         tail: as `SegmentConfig.tail`.
+        keep_length: as `Augmentation.keep_length`, which training has where all recordings are equally long.
     """
     config, encoders = _encoder(corpus, source, seconds)
     config = replace(config, segment=replace(config.segment, loudness=loudness, tail=tail))
-    ears = _Ears(corpus, config, encoders, f"{source} {seconds}", keep)
+    ears = _Ears(corpus, config, encoders, f"{source} {seconds}", keep, keep_length)
     heard = [ears.hear(copy) for copy in copies]
     mean, deviation, utterance = (np.concatenate(values) for values in zip(*heard, strict=True))
     return Pooled(mean, deviation, utterance, np.repeat(np.arange(len(copies)), [len(each[2]) for each in heard]))
@@ -137,10 +139,12 @@ class _Ears:
     name: str
     """Of the encoder with the segment's length."""
     keep: Path | None
+    keep_length: bool
 
     def hear(self, copy: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Means, deviations and utterances of one copy's segments."""
-        named = f"{self.corpus.manifest_hash} {copy} {self.name} {self.config.segment}"
+        length = ", keep_length" if self._change(copy).keep_length else ""
+        named = f"{self.corpus.manifest_hash} {copy}{length} {self.name} {self.config.segment}"
         file = None if self.keep is None else self.keep / f"{hashlib.sha256(named.encode()).hexdigest()[:12]}.npz"
         if file is not None and file.exists():
             with np.load(file) as stored:
@@ -151,10 +155,13 @@ class _Ears:
             np.savez(file, mean=found[0], deviation=found[1], utterance=found[2])
         return found
 
+    def _change(self, copy: str) -> Augmentation:
+        return Augmentation.parse(copy.removeprefix(MASKED), keep_length=self.keep_length)
+
     def _heard(self, copy: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         prepare, hop = preparation_for(self.config), self.config.backbone.log_mel.hop_length
         means, deviations, utterance = [], [], []
-        change, is_masked = Augmentation.parse(copy.removeprefix(MASKED)), copy.startswith(MASKED)
+        change, is_masked = self._change(copy), copy.startswith(MASKED)
         for first in range(0, len(self.corpus.utterances), TOGETHER):
             some = self.corpus.utterances[first : first + TOGETHER]
             prepared = prepare(some, [change] * len(some))
