@@ -195,7 +195,7 @@ def main() -> None:
         parser.error("the bundled model has layers 2, 3, 4 alone: --layers needs --encoder")
     source = EncoderSource() if given.encoder is None else EncoderSource(encoder=given.encoder, layers=layers)
     corpus, recipe = read_corpus(given.manifest), load_recipe(given.recipe)
-    heard = pooled(corpus, recipe.copies, source, recipe.loudness, given.keep, tail=recipe.tail)
+    heard = pooled(corpus, recipe.copies, source, recipe.loudness, recipe.tail, given.keep)
     shrinkage, count = recipe.shrinkage or 0.6, len(layers)
     linear, deep = Way(), Way(hidden=True)
     ways: dict[str, Classifier] = {

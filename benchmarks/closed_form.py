@@ -10,16 +10,14 @@ error is a point.
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from classifiers import Classifier, Fold, closed_form, strict
 from comparison import compared
-from pooled import pooled
+from pooled import add_arguments, pooled, source_of
 
 from emoboost.corpus import read_corpus
 from emoboost.discriminant import Scatter, discriminant_of, scatter_of
-from emoboost.encoder_source import EncoderSource
 from emoboost.recipe import load_recipe
 
 
@@ -67,24 +65,24 @@ def clean_means(scatter: Scatter, fold: Fold) -> Scatter:
     return replace(scatter, means=of_clean.means)
 
 
-def own_variances(shrinkage: float) -> Classifier:
-    """Shrunk toward the variance that each channel has within the classes, not toward their mean."""
+def scaled(shrinkage: float, scale_of: Callable[[Fold, int], np.ndarray]) -> Classifier:
+    """The recipe's classifier of channels that are divided by something first."""
 
     def classify(fold: Fold, classes: int) -> np.ndarray:
-        scale = np.sqrt(np.diagonal(scatter_of(fold.values, fold.labels, classes, fold.speakers).covariance))
+        scale = scale_of(fold, classes)
         return closed_form(shrinkage)(replace(fold, values=fold.values / scale, tested=fold.tested / scale), classes)
 
     return classify
 
 
-def frames_spread(shrinkage: float) -> Classifier:
-    """Channels are standardised by the spread of all frames, not of the segments' means."""
+def own_variances(fold: Fold, classes: int) -> np.ndarray:
+    """(D,): so that a channel is shrunk toward its own spread within the classes, not toward the channels' mean."""
+    return np.asarray(np.sqrt(np.diagonal(scatter_of(fold.values, fold.labels, classes, fold.speakers).covariance)))
 
-    def classify(fold: Fold, classes: int) -> np.ndarray:
-        scale = fold.frame_spread
-        return closed_form(shrinkage)(replace(fold, values=fold.values / scale, tested=fold.tested / scale), classes)
 
-    return classify
+def frames_spread(fold: Fold, classes: int) -> np.ndarray:
+    """(D,): so that channels are standardised by the spread of all frames, not of the segments' means."""
+    return fold.frame_spread
 
 
 def variants(shrinkage: float, layers: int) -> Mapping[str, Classifier]:
@@ -92,32 +90,29 @@ def variants(shrinkage: float, layers: int) -> Mapping[str, Classifier]:
     return {
         f"the recipe's, shrinkage {shrinkage:g}": closed_form(shrinkage),
         **{f"shrinkage {each:g}": closed_form(each) for each in (0.3, 0.5, 0.7, 0.9)},
-        "shrunk toward the channels' own variances": own_variances(shrinkage),
+        "shrunk toward the channels' own variances": scaled(shrinkage, own_variances),
         "the layers' covariances apart": changed(shrinkage, layers_apart(layers)),
         "scatter of the speakers' class means counted twice": changed(shrinkage, speakers_twice),
         "each row counts alike in a class's mean": changed(shrinkage, rows_alike),
         "class means of unchanged utterances alone": changed(shrinkage, clean_means),
-        "channels standardised by the spread of all frames": frames_spread(shrinkage),
+        "channels standardised by the spread of all frames": scaled(shrinkage, frames_spread),
     }
 
 
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
-    parser.add_argument("--encoder", required=True, help="folder of a Whisper")
-    parser.add_argument("--layers", default="2,3,4")
+    add_arguments(parser)
     parser.add_argument("--recipe", default="robust", help="whose copies are heard")
-    parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
     given = parser.parse_args()
     corpus, recipe = read_corpus(given.manifest), load_recipe(given.recipe)
-    layers, shrinkage = tuple(map(int, given.layers.split(","))), recipe.shrinkage or 0.6
-    source = EncoderSource(encoder=given.encoder, layers=layers)
-    heard = pooled(corpus, recipe.copies, source, recipe.loudness, given.keep, tail=recipe.tail)
-    reference, _ = strict(corpus, heard, closed_form(shrinkage))
+    source, shrinkage = source_of(given), recipe.shrinkage or 0.6
+    heard = pooled(corpus, recipe.copies, source, recipe.loudness, recipe.tail, given.keep)
+    reference = None
     print("| tried | UA | 95 % interval | difference | log-loss |\n|---|---|---|---|---|")
-    for name, classifier in variants(shrinkage, len(layers)).items():
+    for name, classifier in variants(shrinkage, len(given.layers.split(","))).items():
         labels, loss = strict(corpus, heard, classifier)
+        reference = labels if reference is None else reference
         print(f"| {name} | {compared(corpus, labels, reference)} | {loss:.3f} |", flush=True)
     beside = replace(heard, mean=np.hstack([heard.mean, heard.deviation]), deviation=np.hstack([heard.deviation] * 2))
     labels, loss = strict(corpus, beside, closed_form(shrinkage))

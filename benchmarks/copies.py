@@ -8,16 +8,14 @@ the tested speech is under a condition. A set replaces some of the recipe's copi
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 from comparison import difference
-from pooled import labels_of, pooled, strict_logits
+from pooled import add_arguments, labels_of, pooled, source_of, strict_logits
 
 from emoboost.augment import CLEAN
 from emoboost.conditions import parse_conditions
 from emoboost.corpus import read_corpus
-from emoboost.encoder_source import EncoderSource
 from emoboost.metrics import confusion, unweighted_accuracy
 from emoboost.recipe import load_recipe
 
@@ -37,23 +35,20 @@ CONDITIONS = "telephone, mulaw, gsm, opus, white 10"
 def main() -> None:
     """Print a table; the first set is what the others are compared with."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
-    parser.add_argument("--encoder", required=True, help="folder of a Whisper")
-    parser.add_argument("--layers", default="2,3,4")
+    add_arguments(parser)
     parser.add_argument("--recipe", default="robust")
     parser.add_argument("--replaced", default=TELEPHONES, help="copies of the recipe that the sets replace")
     parser.add_argument("--sets", default=";".join(SETS), help="copies, separated by commas; sets by semicolons")
     parser.add_argument("--conditions", default=CONDITIONS, help="as evaluate --conditions")
     parser.add_argument("--keep-length", action="store_true", help="cut or pad speed copies to their original's length")
-    parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
     given = parser.parse_args()
     corpus, recipe = read_corpus(given.manifest), load_recipe(given.recipe)
     conditions, replaced = (CLEAN, *parse_conditions(given.conditions)), _listed(given.replaced)
     kept = tuple(copy for copy in recipe.copies if copy not in replaced)
     sets = {text.strip(): (*kept, *_listed(text)) for text in given.sets.split(";")}
     named = tuple(dict.fromkeys([*(copy for copies in sets.values() for copy in copies), *conditions]))
-    source = EncoderSource(encoder=given.encoder, layers=tuple(map(int, given.layers.split(","))))
-    heard = pooled(corpus, named, source, recipe.loudness, given.keep, tail=recipe.tail, keep_length=given.keep_length)
+    source = source_of(given)
+    heard = pooled(corpus, named, source, recipe.loudness, recipe.tail, given.keep, keep_length=given.keep_length)
     print(f"| copies | {' | '.join(conditions)} |\n|---|{'---|' * len(conditions)}")
     first: dict[str, np.ndarray] = {}
     for name, copies in sets.items():

@@ -41,7 +41,7 @@ def main() -> None:
     heard_layers = tuple(sorted(set().union(*sets)))
     source = EncoderSource(encoder=given.encoder, layers=heard_layers)
     corpora = [read_corpus(manifest) for manifest in given.manifests]
-    heard = [pooled(each, recipe.copies, source, recipe.loudness, given.keep, tail=recipe.tail) for each in corpora]
+    heard = [pooled(each, recipe.copies, source, recipe.loudness, recipe.tail, given.keep) for each in corpora]
     sides_of = {layers: [_of_layers(each, layers, heard_layers) for each in heard] for layers in sets}
     first, second = (Path(manifest).stem for manifest in given.manifests)
     print("| task | layers | shrinkage | UA | 95 % interval | difference |\n|---|---|---|---|---|---|")

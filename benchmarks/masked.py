@@ -6,13 +6,11 @@ Strict leave-one-speaker-out, encoder alone; only the training speakers' copies 
 """
 
 import argparse
-from pathlib import Path
 
 from comparison import compared
-from pooled import MASKED, pooled, strict_labels
+from pooled import MASKED, add_arguments, pooled, source_of, strict_labels
 
 from emoboost.corpus import read_corpus
-from emoboost.encoder_source import EncoderSource
 from emoboost.recipe import load_recipe
 
 FEW = ("clean", "speed 0.9", "speed 1.1")
@@ -21,19 +19,16 @@ FEW = ("clean", "speed 0.9", "speed 1.1")
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
-    parser.add_argument("--encoder", required=True, help="folder of a Whisper")
-    parser.add_argument("--layers", default="2,3,4")
-    parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
+    add_arguments(parser)
     given = parser.parse_args()
     corpus, robust = read_corpus(given.manifest), load_recipe("robust")
-    source = EncoderSource(encoder=given.encoder, layers=tuple(map(int, given.layers.split(","))))
+    source = source_of(given)
     more = tuple(MASKED + copy for copy in FEW)
     print("| copies | UA | 95 % interval | against those without |\n|---|---|---|---|")
     for title, copies in (("three", FEW), ("recipe robust", robust.copies)):
         without = None
         for name, all_copies in ((title, copies), (f"{title}, and three masked", (*copies, *more))):
-            heard = pooled(corpus, all_copies, source, robust.loudness, given.keep, tail=robust.tail)
+            heard = pooled(corpus, all_copies, source, robust.loudness, robust.tail, given.keep)
             labels = strict_labels(corpus, heard.mean, heard.utterance, heard.is_clean, robust.shrinkage or 0.6)
             without = labels if without is None else without
             print(f"| {name} | {compared(corpus, labels, without)} |", flush=True)

@@ -224,7 +224,7 @@ def main() -> None:
     copies = list(dict.fromkeys(copy for recipe in recipes.values() for copy in recipe.copies))
     corpora = [read_corpus(name) for name in (given.manifest, given.also) if name]
     robust = load_recipe("robust")
-    heard = [pooled(each, copies, source, robust.loudness, given.keep, tail=robust.tail) for each in corpora]
+    heard = [pooled(each, copies, source, robust.loudness, robust.tail, given.keep) for each in corpora]
     corpus, width = corpora[0], heard[0].mean.shape[1] // len(layers)
     found: dict[Choice, dict[str, np.ndarray]] = {}
     for wanted, (name, recipe) in itertools.product(choices, recipes.items()):

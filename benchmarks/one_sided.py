@@ -38,7 +38,7 @@ class Vectors:
 
 def vectors_of(corpus: Corpus, recipe: Recipe, keep: Path | None) -> Vectors:
     """Hear every copy with the bundled model's encoder."""
-    heard = pooled(corpus, recipe.copies, EncoderSource(), recipe.loudness, keep, tail=recipe.tail)
+    heard = pooled(corpus, recipe.copies, EncoderSource(), recipe.loudness, recipe.tail, keep)
     clean = heard.mean[heard.is_clean]
     spread = np.sqrt((heard.deviation[heard.is_clean] ** 2).mean(axis=0) + clean.var(axis=0))
     return Vectors((heard.mean - clean.mean(axis=0)) / spread, heard.utterance, heard.copy)

@@ -1,5 +1,6 @@
 """Mean states of all copies of a corpus, for benchmarks of what can be made of them."""
 
+import argparse
 import hashlib
 import sys
 from collections.abc import Sequence
@@ -49,14 +50,27 @@ class Pooled:
         return self.copy == 0
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which corpus, and the Whisper that hears it."""
+    parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
+    parser.add_argument("--encoder", required=True, help="folder of a Whisper")
+    parser.add_argument("--layers", default="2,3,4")
+    parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
+
+
+def source_of(given: argparse.Namespace) -> EncoderSource:
+    """The Whisper that the arguments name."""
+    return EncoderSource(encoder=given.encoder, layers=tuple(map(int, given.layers.split(","))))
+
+
 def pooled(
     corpus: Corpus,
     copies: Sequence[str],
     source: EncoderSource,
     loudness: float | None,
+    tail: Literal["pad", "align"],
     keep: Path | None = None,
     seconds: float = 3.0,
-    tail: Literal["pad", "align"] = "pad",
     keep_length: bool = False,
 ) -> Pooled:
     """Hear every copy with an encoder.
@@ -66,9 +80,9 @@ def pooled(
         copies: what `Augmentation.parse` reads, with `MASKED` before it or not; the first is the clean one.
         source: the encoder.
         loudness: as `SegmentConfig.loudness`.
+        tail: as `SegmentConfig.tail`.
         keep: folder where each copy's means stay for another run.
         seconds: length of a segment; with another than 3 the source names a Whisper's folder.
-        tail: as `SegmentConfig.tail`.
         keep_length: as `Augmentation.keep_length`, which training has where all recordings are equally long.
     """
     config, encoders = _encoder(corpus, source, seconds)

@@ -9,13 +9,11 @@ is seconds, and what becomes of the last segment: padded with zeros, or moved ba
 """
 
 import argparse
-from pathlib import Path
 
 from comparison import compared
-from pooled import pooled, strict_labels
+from pooled import add_arguments, pooled, source_of, strict_labels
 
 from emoboost.corpus import read_corpus
-from emoboost.encoder_source import EncoderSource
 from emoboost.recipe import load_recipe
 
 CUTS = "3 pad,1 pad,2 pad,4 pad,5 pad,10 pad,2 align,3 align"
@@ -24,20 +22,17 @@ CUTS = "3 pad,1 pad,2 pad,4 pad,5 pad,10 pad,2 align,3 align"
 def main() -> None:
     """Print a table; the first cut is what the others are compared with."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
-    parser.add_argument("--encoder", required=True, help="folder of a Whisper")
-    parser.add_argument("--layers", default="2,3,4")
+    add_arguments(parser)
     parser.add_argument("--copies", default="r", help="recipe whose copies are heard")
     parser.add_argument("--cuts", default=CUTS, help="seconds of a segment and 'pad' or 'align', separated by commas")
-    parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
     given = parser.parse_args()
     corpus, robust, copies = read_corpus(given.manifest), load_recipe("robust"), load_recipe(given.copies).copies
-    source = EncoderSource(encoder=given.encoder, layers=tuple(map(int, given.layers.split(","))))
+    source = source_of(given)
     reference = None
     print("| segment | segments | UA | 95 % interval | difference |\n|---|---|---|---|---|")
     for seconds, tail, *raw in (cut.split() for cut in given.cuts.split(",")):
         loudness = None if raw else robust.loudness
-        heard = pooled(corpus, copies, source, loudness, given.keep, float(seconds), tail)
+        heard = pooled(corpus, copies, source, loudness, tail, given.keep, float(seconds))
         labels = strict_labels(corpus, heard.mean, heard.utterance, heard.is_clean, robust.shrinkage or 0.6)
         reference = labels if reference is None else reference
         name, count = " ".join([f"{seconds} s, {tail}", *raw]), int(heard.is_clean.sum())
