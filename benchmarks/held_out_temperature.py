@@ -1,6 +1,8 @@
-"""How well the confidence of speakers that were never heard fits, with a temperature that never heard them either.
+"""How well the confidence of speakers that were never heard fits, with a temperature that was not fitted on them.
 
-Reads the test predictions of an evaluation; each fold's temperature is fitted on the predictions of all others.
+Reads the test predictions of an evaluation; each fold's temperature is fitted on the held-out predictions of all other
+folds. The models of these folds had the speaker in training; `evaluate` without --no-calibrate has a temperature from
+inner folds instead, for which no model heard him, and takes ten times as long.
 
     emoboost-batch evaluate emodb.parquet --seeds 0 --no-calibrate --output emodb-strict
     python benchmarks/held_out_temperature.py emodb-strict

@@ -3,6 +3,7 @@
 python benchmarks/pictures.py
 """
 
+import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,6 +97,7 @@ def guidance(rows: Table) -> "Figure":
 
 def main() -> None:
     """Write them into docs/pictures."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     (gains,) = tables("Does guidance help?", "corpus")
     for name, figure in {
         "adaptation": adaptation(tables("Adapted to the speaker", "utterances")[: len(CORPORA)]),

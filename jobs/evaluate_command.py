@@ -136,7 +136,7 @@ def show(output: Path, *, as_json: bool) -> None:
         tell(ADAPTED)
     for title, variant in figures["variants"].items():
         for enrolled, adapted in variant["adapted"].items():
-            unadapted = f"unadapted {adapted['unadapted']['ua']:.1%}, enrolment: {enrolled}"
+            unadapted = f"unadapted UA {adapted['unadapted']['ua']:.1%}, enrolment: {enrolled}"
             tell(f"{title:<{width}} {adapted['wa']:6.1%} {adapted['ua']:6.1%}   {unadapted}")
     tell(f"Report   {printable(output / 'report.html')}")
 

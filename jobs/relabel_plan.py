@@ -1,13 +1,15 @@
 """What `relabel` works on: an output that keeps vectors, and the plan of the labels that are made of them."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 
 import numpy as np
 import pyarrow as pa
 
 from emoboost.access import Access
+from emoboost.adaptation import AdaptationConfig
 from emoboost.ahead import ahead
 from emoboost.carried import texts_of
 from emoboost.checkpoint import ModelFolder, find_model
@@ -22,6 +24,7 @@ from emoboost.shards import shard_files
 from emoboost.storage import Folder
 from emoboost.temporary import temporary_folder
 from emoboost.verify import model_of, read_marker
+from emoboost.voices import Guard
 from jobs.progress import NowAndThen
 
 
@@ -108,6 +111,9 @@ def open_or_plan(options: RelabelOptions, old: Ledger, model: ModelFolder, prior
         "adapt": options.adapt,
         "prior": options.prior if prior is None else named(classes, prior),
     }
+    if options.adapt is not None:
+        # Another release may have other numbers: no output holds labels by both.
+        how["adaptation"] = {**asdict(AdaptationConfig()), **asdict(Guard())}
     kept = {name: value for name, value in old.plan.options.items() if name != EMBEDDINGS_OPTION}
     chosen = {**kept, "model": model.identity, "classes": list(classes), RELABEL: how}
     plan = replace(old.plan, options=chosen)
@@ -144,7 +150,7 @@ def _difference(found: Plan, wanted: Plan) -> str:
     if not isinstance(there, Mapping) or not isinstance(asked, Mapping):
         return "was not made by relabel"
     pairs = {"model": (found.options.get("model"), wanted.options.get("model"))}
-    pairs |= {name: (there.get(name), asked[name]) for name in ("adapt", "prior")}
+    pairs |= {name: (there.get(name), asked.get(name)) for name in ("adapt", "prior", "adaptation")}
     told = [f"{name} was {was!r} and is now {now!r}" for name, (was, now) in pairs.items() if was != now]
     return f"was made by another run: {'; '.join(told) or 'the output whose vectors are used has changed'}"
 
@@ -200,12 +206,15 @@ def refuse_one_speaker(source: Source, asked: str | None) -> None:
     """
     if asked is None:
         return
-    found: set[str] = set()
+    found: Counter[str | None] = Counter()
     for speakers in ahead(source.speakers, range(source.ledger.plan.shards)):
-        found.update(name for name in speakers if name is not None)
-        if len(found) > 1:
+        found.update(speakers)
+        if len(found.keys() - {None}) > 1:
             return
-    what = f"has one value, {next(iter(found))!r}, for all rows" if found else "is empty for all rows"
+    empty = found.pop(None, 0)
+    what = "is empty for all rows"
+    if found:
+        what = f"has one value, {next(iter(found))!r}, for all rows" + (f" but {empty:,} empty ones" if empty else "")
     raise UsageError(f"--adapt {shown(asked)}: {what}; give the column that tells speakers apart")
 
 

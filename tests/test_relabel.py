@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,11 @@ def manifest(tmp_path_factory: pytest.TempPathFactory, clips: list[Path]) -> Pat
     """Sixty utterances, one without a recording, each with a speaker, a list and a number."""
     folder = tmp_path_factory.mktemp("relabel")
     heard = [folder / "gone.wav" if row == GONE else clips[row % len(clips)] for row in range(ROWS)]
-    rows = [f"u{row},{clip},{0.02 * row},{SPEAKERS[row % 7]},only,{row}" for row, clip in enumerate(heard)]
-    (folder / "m.csv").write_text("\n".join(["utterance_id,path,start,speaker,corpus,adapted", *rows]) + "\n")
+    rows = [
+        f"u{row},{clip},{0.02 * row},{SPEAKERS[row % 7]},only,{row},{'yes' * (row % 3 > 0)}"
+        for row, clip in enumerate(heard)
+    ]
+    (folder / "m.csv").write_text("\n".join(["utterance_id,path,start,speaker,corpus,adapted,known", *rows]) + "\n")
     return folder / "m.csv"
 
 
@@ -293,6 +297,18 @@ class TestGuarantee:
         with pytest.raises(OutputError, match="was not made by relabel"):
             run(output, model, destination=output.folder.url)
 
+    def test_another_releases_guard_is_refused(
+        self, output: Ledger, model: ModelFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else what it makes again would stand beside labels of the older rule."""
+        _, ledger = run(output, model, adapt="speaker")
+        run(output, model, destination=f"{output.folder.url}-plain")
+        ledger.folder.remove(ledger.part_name(0))
+        monkeypatch.setattr("jobs.relabel_plan.Guard", partial(Guard, most_of_one=0.2))
+        with pytest.raises(OutputError, match=r"adaptation was \{.*'most_of_one': 0.5\} and is now .*_one': 0.2\}"):
+            run(output, model, adapt="speaker")
+        run(output, model, destination=f"{output.folder.url}-plain")  # nobody is adapted there
+
     def test_an_edited_part_is_refused(self, output: Ledger, model: ModelFolder) -> None:
         pq.write_table(output.read_part(1), output.folder.path(output.part_name(1)))
         with pytest.raises(DamagedError, match=r"0000001\.parquet was edited"):
@@ -321,12 +337,14 @@ class TestRefused:
     def test_a_column_that_is_not_there(self, output: Ledger, model: ModelFolder) -> None:
         with pytest.raises(UsageError, match="--adapt 'speakr': the manifest has no such column; perhaps 'speaker'"):
             run(output, model, adapt="speakr")
-        with pytest.raises(UsageError, match="no such column; there are uri, speaker, corpus, manifest_adapted"):
+        with pytest.raises(UsageError, match="no such column; there are uri, speaker, corpus, manifest_adapted, known"):
             run(output, model, adapt="zzz")
 
     def test_one_value_for_all(self, output: Ledger, model: ModelFolder) -> None:
         with pytest.raises(UsageError, match="--adapt 'corpus': has one value, 'only', for all rows; give the column"):
             run(output, model, adapt="corpus")
+        with pytest.raises(UsageError, match="has one value, 'yes', for all rows but 20 empty ones; give the column"):
+            run(output, model, adapt="known")
 
     def test_a_model_without_a_classifier_for_speakers(
         self, manifest: Path, tiny_model: ModelFolder, tmp_path: Path

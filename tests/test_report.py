@@ -468,9 +468,8 @@ def test_the_command_prints_adapted_figures_apart(
     for title, variant in figures["variants"].items():
         assert re.search(rf"^{re.escape(title)} +{variant['wa']:.1%} +{variant['ua']:.1%}$", strict, re.MULTILINE)
         found = variant["adapted"]["all"]
-        line = (
-            rf"^{re.escape(title)} +{found['wa']:.1%} +{found['ua']:.1%}   unadapted {found['unadapted']['ua']:.1%}, "
-        )
+        unadapted = f"unadapted UA {found['unadapted']['ua']:.1%}"
+        line = rf"^{re.escape(title)} +{found['wa']:.1%} +{found['ua']:.1%}   {unadapted}, "
         assert re.search(rf"{line}enrolment: all$", adapted, re.MULTILINE)
 
 
