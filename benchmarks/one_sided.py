@@ -44,14 +44,16 @@ def vectors_of(corpus: Corpus, recipe: Recipe, keep: Path | None) -> Vectors:
     return Vectors((heard.mean - clean.mean(axis=0)) / spread, heard.utterance, heard.copy)
 
 
-def drawn(truth: np.ndarray, neutral: int, share: float | None, random: np.random.Generator) -> np.ndarray:
+def drawn(
+    truth: np.ndarray, neutral: int, share: float | None, random: np.random.Generator, utterances: int = UTTERANCES
+) -> np.ndarray:
     """Utterances of an archive; None draws from all alike."""
     if share is None:
-        return random.choice(len(truth), UTTERANCES, replace=False)
+        return random.choice(len(truth), utterances, replace=False)
     own, others = np.flatnonzero(truth == neutral), np.flatnonzero(truth != neutral)
-    count = round(UTTERANCES * share)
+    count = round(utterances * share)
     return np.concatenate(
-        [random.choice(own, count, replace=count > len(own)), random.choice(others, UTTERANCES - count, replace=False)]
+        [random.choice(own, count, replace=count > len(own)), random.choice(others, utterances - count, replace=False)]
     )
 
 
@@ -103,10 +105,33 @@ def archives(corpus: Corpus, recipe: Recipe, keep: Path | None) -> Iterator[Arch
             [heard.values[rows][heard.utterance[rows] == each].mean(axis=0, dtype=np.float64) for each in tested]
         )
         plain = own @ weights.T + biases
-        for share in SHARES:
-            for _ in range(DRAWS):
-                some = drawn(truth[tested], neutral, share, random)
-                yield Archive(speaker, share, *shares_of(own[some], plain[some], head, truth[tested][some]))
+        yield from archives_of(speaker, own, plain, head, truth[tested], neutral, random)
+
+
+def archives_of(
+    speaker: str,
+    vectors: np.ndarray,
+    plain: np.ndarray,
+    head: AdaptedHead,
+    truth: np.ndarray,
+    neutral: int,
+    random: np.random.Generator,
+) -> Iterator[Archive]:
+    """Every draw of one speaker.
+
+    Args:
+        speaker: his name.
+        vectors: (n, D) of his utterances.
+        plain: (n, classes) unadapted logits.
+        head: the adapted classifier.
+        truth: (n,) class numbers.
+        neutral: number of the class of which there is more.
+        random: chance.
+    """
+    for share in SHARES:
+        for _ in range(DRAWS):
+            some = drawn(truth, neutral, share, random)
+            yield Archive(speaker, share, *shares_of(vectors[some], plain[some], head, truth[some]))
 
 
 def table(found: Sequence[Archive]) -> Iterator[str]:
@@ -126,14 +151,19 @@ def table(found: Sequence[Archive]) -> Iterator[str]:
 
 
 def _beside_plain(drawn: Sequence[Archive], right: Sequence[float]) -> str:
-    """Mean, and its difference from the plain labels' with a 95 % interval that resamples speakers."""
-    names, number = np.unique([each.speaker for each in drawn], return_inverse=True)
-    gains = np.array(right) - [each.plain for each in drawn]
+    plain = np.array([each.plain for each in drawn])
+    return over_speakers(np.array([each.speaker for each in drawn]), plain, np.array(right))
+
+
+def over_speakers(speakers: np.ndarray, before: np.ndarray, after: np.ndarray) -> str:
+    """Mean of what is right, and its gain with a 95 % interval that resamples speakers; (draws,) each, percent."""
+    names, number = np.unique(speakers, return_inverse=True)
+    gains = after - before
     of_speaker = np.bincount(number, gains) / np.bincount(number)
     random = np.random.default_rng(0)
     means = of_speaker[random.integers(len(names), size=(RESAMPLED, len(names)))].mean(axis=1)
     low, high = np.percentile(100 * means, [2.5, 97.5])
-    return f"{100 * np.mean(right):.1f}, {100 * gains.mean():+.1f} ({low:.1f} to {high:.1f})"
+    return f"{100 * after.mean():.1f}, {100 * gains.mean():+.1f} ({low:.1f} to {high:.1f})"
 
 
 def main() -> None:
