@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[1] / "docs"
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
-CORPORA = ("EMO-DB", "EMOVO")
+CORPORA = ("EMO-DB", "EMOVO", "EMOVO, bundled model")
 Table = list[list[str]]
 
 
@@ -62,7 +62,7 @@ def adaptation(found: Sequence[Table]) -> "Figure":
 
 def one_sided(found: Sequence[Table]) -> "Figure":
     """Share of right labels by how much of a speaker's speech is neutral."""
-    figure = new_figure(8.4, 4.0)
+    figure = new_figure(10.4, 4.0)
     lines = ("unadapted", "adapted", "his mean removed", "adapted, guarded")
     for axes, corpus, rows in zip(figure.subplots(1, len(found)), CORPORA, found, strict=False):
         for name, column, colour, marker in zip(lines, range(1, 5), COLOURS, MARKERS, strict=False):
@@ -100,7 +100,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     (gains,) = tables("Does guidance help?", "corpus")
     for name, figure in {
-        "adaptation": adaptation(tables("Adapted to the speaker", "utterances")[: len(CORPORA)]),
+        "adaptation": adaptation(tables("Adapted to the speaker", "utterances")[:2]),
         "one-sided": one_sided(tables("Adaptation where speakers are one-sided", "neutral")),
         "guidance": guidance(gains),
     }.items():
