@@ -1,4 +1,4 @@
-"""Figures that no choice has seen: for each speaker, layers, copies and shrinkage are chosen on the others alone.
+"""Figures that no choice has seen: for each speaker, layers, copies, tail and shrinkage are chosen on the others alone.
 
 For each tested speaker every configuration is tried by leave-one-speaker-out among the other speakers; the best one
 there, by UA and by log-loss, is trained on all of them, and tests him. The encoder alone: mean over valid frames,
@@ -14,6 +14,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pooled import Pooled, pooled
@@ -27,6 +28,7 @@ from emoboost.recipe import load_recipe
 from emoboost.segment_means import utterance_means
 
 SHRINKAGES = (0.3, 0.5, 0.6, 0.7)
+Tail = Literal["pad", "align"]
 TEMPERATURES = np.geomspace(0.1, 30, 60)
 
 
@@ -37,6 +39,8 @@ class Choice:
     layers: tuple[int, ...]
     recipe: str
     """Whose copies are heard."""
+    tail: Tail
+    """What becomes of an utterance's last segment."""
     also: bool
     """Whether the other corpus is trained on."""
     shrinkage: float
@@ -110,7 +114,9 @@ class Laboratory:
         )
 
 
-def predictions(laboratory: Laboratory, layers: tuple[int, ...], recipe: str) -> dict[Choice, dict[str, np.ndarray]]:
+def predictions(
+    laboratory: Laboratory, layers: tuple[int, ...], recipe: str, tail: Tail
+) -> dict[Choice, dict[str, np.ndarray]]:
     """Of each configuration: held-out speakers, as one text, the tested one last -> logits of his utterances."""
     names = sorted(set(laboratory.corpus.speakers))
     found: dict[Choice, dict[str, np.ndarray]] = {}
@@ -118,7 +124,7 @@ def predictions(laboratory: Laboratory, layers: tuple[int, ...], recipe: str) ->
         for held in itertools.combinations(names, count):
             for also, shrinkage, speaker, logits in laboratory.predict(held):
                 key = key_of(speaker, *(name for name in held if name != speaker))
-                found.setdefault(Choice(layers, recipe, also, shrinkage), {})[key] = logits
+                found.setdefault(Choice(layers, recipe, tail, also, shrinkage), {})[key] = logits
     return found
 
 
@@ -179,13 +185,14 @@ def report(corpus: Corpus, found: Mapping[Choice, Mapping[str, np.ndarray]]) -> 
     """Every configuration fixed for all, then the nested choices."""
     numbers = corpus.class_numbers(corpus.classes)
     truth, speakers = of_speaker(corpus, numbers), np.array(corpus.speakers)
-    yield "| layers | copies of | other corpus | " + " | ".join(f"{each:g}" for each in SHRINKAGES) + " |"
-    yield "|---" * (3 + len(SHRINKAGES)) + "|"
-    for layers, recipe, also in dict.fromkeys((choice.layers, choice.recipe, choice.also) for choice in found):
-        row = [found[Choice(layers, recipe, also, shrinkage)] for shrinkage in SHRINKAGES]
+    yield "| layers | copies of | tail | other corpus | " + " | ".join(f"{each:g}" for each in SHRINKAGES) + " |"
+    yield "|---" * (4 + len(SHRINKAGES)) + "|"
+    for layers, recipe, tail, also in dict.fromkeys((each.layers, each.recipe, each.tail, each.also) for each in found):
+        row = [found[Choice(layers, recipe, tail, also, shrinkage)] for shrinkage in SHRINKAGES]
         alone = [{who: logits[key_of(who)] for who in truth} for logits in row]
         cells = [f"{100 * pooled_ua(truth, each):.1f} ({-less_loss(truth, each):.3f})" for each in alone]
-        yield f"| {', '.join(map(str, layers))} | {recipe} | {'yes' if also else 'no'} | {' | '.join(cells)} |"
+        named = f"{', '.join(map(str, layers))} | {recipe} | {tail} | {'yes' if also else 'no'}"
+        yield f"| {named} | {' | '.join(cells)} |"
     for criterion, worth in CRITERIA.items():
         chosen = {}
         for tested in truth:
@@ -213,6 +220,7 @@ def main() -> None:
     parser.add_argument("--encoder", help="folder of another encoder than the bundled model's")
     parser.add_argument("--layers", default="2,3,4", help="choices, separated by spaces")
     parser.add_argument("--recipes", default="r robust", help="whose copies are choices, separated by spaces")
+    parser.add_argument("--tails", default=load_recipe("robust").tail, help="choices, separated by spaces")
     parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
     given = parser.parse_args()
     choices = [tuple(map(int, each.split(","))) for each in given.layers.split()]
@@ -223,17 +231,17 @@ def main() -> None:
     source = EncoderSource() if given.encoder is None else EncoderSource(encoder=given.encoder, layers=layers)
     copies = list(dict.fromkeys(copy for recipe in recipes.values() for copy in recipe.copies))
     corpora = [read_corpus(name) for name in (given.manifest, given.also) if name]
-    robust = load_recipe("robust")
-    heard = [pooled(each, copies, source, robust.loudness, robust.tail, given.keep) for each in corpora]
-    corpus, width = corpora[0], heard[0].mean.shape[1] // len(layers)
+    loudness, tails = load_recipe("robust").loudness, given.tails.split()
+    heard = {tail: [pooled(each, copies, source, loudness, tail, given.keep) for each in corpora] for tail in tails}
+    corpus, width = corpora[0], heard[tails[0]][0].mean.shape[1] // len(layers)
     found: dict[Choice, dict[str, np.ndarray]] = {}
-    for wanted, (name, recipe) in itertools.product(choices, recipes.items()):
+    for wanted, (name, recipe), tail in itertools.product(choices, recipes.items(), tails):
         numbers, channels = [copies.index(copy) for copy in recipe.copies], columns(layers, wanted, width)
-        mine, *others = (cut(each, numbers, channels) for each in heard)
+        mine, *others = (cut(each, numbers, channels) for each in heard[tail])
         other = side_of(corpora[1], others[0], corpus.classes) if others else None
         laboratory = Laboratory(corpus, mine, corpus.class_numbers(corpus.classes), other)
-        found |= predictions(laboratory, wanted, name)
-        print(f"tried layers {', '.join(map(str, wanted))}, copies of {name}", flush=True)
+        found |= predictions(laboratory, wanted, name, tail)
+        print(f"tried layers {', '.join(map(str, wanted))}, copies of {name}, tail {tail}", flush=True)
     print(*report(corpus, found), sep="\n")
 
 

@@ -14,6 +14,8 @@ from emoboost.recipe import load_recipe
 CONFUSION_PICTURE = "confusion.png"
 CHOSEN_ON_EMODB = ("r", "robust")
 """Our recipes whose numbers were chosen with results on EMO-DB in view."""
+VECTORS_OF = "vectors_of"
+"""In `ModelConfig.training`: identity of the model on whose vectors a classifier alone was trained; else missing."""
 CALIBRATION = "## Calibration on own speech"
 """Heading of the last section of a calibrated model's card."""
 
@@ -115,8 +117,13 @@ an utterance's probabilities are the mean of its segments'.
 | classes | {", ".join(config.classes)} |
 | training data | {facts.description}: {facts.utterances} utterances, {facts.speakers} speakers, {facts.hours:.2f} h |
 | recipe | {config.training["recipe"]["name"]}, {_epoch_count(config.training["recipe"]["epochs"])}, \
-seed {config.training["seed"]} (the seed was not chosen by its result) |
+seed {config.training["seed"]} (the seed was not chosen by its result) |{_vectors(config)}
 | temperature | {config.temperature:.3f}, {fitted} |"""
+
+
+def _vectors(config: ModelConfig) -> str:
+    base = config.training.get(VECTORS_OF)
+    return "" if base is None else f"\n| vectors | those of {base}; only the classifier was trained |"
 
 
 def _last_segment(config: ModelConfig) -> str:

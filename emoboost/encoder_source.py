@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emoboost.checkpoint import find_model, load_frozen
+from emoboost.checkpoint import find_model, load_frozen, load_trained
 from emoboost.config import ModelConfig
 from emoboost.defaults import DEFAULT_MODEL
+from emoboost.encoder_identity import CLASSIFIER
 from emoboost.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ class EncoderSource:
     """Of that other encoder; empty for the usual ones."""
     alexnet: str | None = None
     """Safetensors file of torchvision's AlexNet features, in place of the model's."""
+    classifier_only: bool = False
+    """Whether all that makes the model's vectors stays, so that the classifier alone is trained."""
+
+    def kept(self) -> "dict[str, Tensor]":
+        """Tensors of the model's head that stay as they are; empty when all of the head is trained.
+
+        Raises:
+            ModelError: the weights are missing, or were changed since training.
+        """
+        if not self.classifier_only:
+            return {}
+        trained = load_trained(find_model(self.model))
+        return {name: tensor for name, tensor in trained.items() if not name.startswith(CLASSIFIER)}
 
     def load(self, name: str, classes: tuple[str, ...]) -> tuple[ModelConfig, "FrozenEncoders"]:
         """A model of that name with untrained head sizes of the source, and its encoders.

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -38,9 +38,18 @@ class EpochReport:
 class Learner(nn.Module):
     """What is trained: the head and, when a recipe frees parts of the encoders, these before it."""
 
-    def __init__(self, config: ModelConfig, recipe: Recipe, encoders: FrozenEncoders | None = None) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        recipe: Recipe,
+        encoders: FrozenEncoders | None = None,
+        kept: Mapping[str, Tensor] | None = None,
+    ) -> None:
         super().__init__()
         self.head = EnhancementHead(config)
+        self.keeps_vectors = bool(kept)
+        if kept:
+            self.head.load_state_dict({**self.head.state_dict(), **kept})
         torch.nn.init.zeros_(self.head.classify.weight)
         torch.nn.init.zeros_(self.head.classify.bias)
         self.encoders = None
@@ -54,7 +63,8 @@ class Learner(nn.Module):
     @property
     def is_closed_form(self) -> bool:
         """Whether nothing is left for gradient descent: all that is trained is computed at once afterwards."""
-        return self._refits and self.head.enhance is None and self.encoders is None
+        learns_vectors = self.head.enhance is not None and not self.keeps_vectors
+        return self._refits and not learns_vectors and self.encoders is None
 
     def represent(self, batch: Batch) -> Batch:
         """The head's arguments; without encoders of its own these are the batch."""
@@ -106,6 +116,7 @@ def train_head(
     device: str = "cpu",
     encoders: FrozenEncoders | None = None,
     speakers: Sequence[str] = (),
+    kept: Mapping[str, Tensor] | None = None,
 ) -> Trained:
     """Train one head; the same arguments on the same CPU give the same weights, interrupted or not.
 
@@ -123,13 +134,16 @@ def train_head(
         encoders: where tuning starts; needed only by a recipe that tunes them.
         speakers: (segments,) who speaks in each row of `features`, for a recipe with a shrinkage
             (`discriminant.fit_discriminant`); empty when that is not known.
+        kept: of another head, all but its classifier: vectors are made as that head makes them, and only the
+            classifier is found, in closed form; None or empty trains all of the head.
 
     Raises:
         FloatingPointError: the loss became NaN or infinite.
     """
     torch.manual_seed(seed)
-    learner = Learner(config, recipe, encoders).to(device)
-    _fit_statistics(learner, features, rows)
+    learner = Learner(config, recipe, encoders, kept).to(device)
+    if not learner.keeps_vectors:
+        _fit_statistics(learner, features, rows)
     run = _Run(learner, _optimiser(learner, recipe), recipe, len(rows), seed)
     if state is not None and state.exists():
         run.restore(state)

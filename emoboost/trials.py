@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from torch import Tensor
 
 from emoboost.adaptation import AdaptationConfig, AdaptedHead, fit_adapted
 from emoboost.atomic import write_whole
@@ -65,6 +66,8 @@ class Experiment:
     """Ways to adapt to the tested speakers that are tried, too; the recipe then has a shrinkage."""
     speakers: Sequence[str] = ()
     """(utterances,) who speaks; empty when that is not known. `adapt` needs it."""
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
+    """Of another head, as `train_head` takes it."""
 
     @property
     def speaking(self) -> list[str]:
@@ -207,6 +210,7 @@ def run_trial(
         device=device,
         encoders=experiment.encoders,
         speakers=experiment.speaking,
+        kept=experiment.kept,
     )
     output = segment_outputs(trained.learner, features, tested)
     is_inner = trial.inner is not None

@@ -41,6 +41,7 @@ VARIANTS: Mapping[str, Variant] = {
     "no-attention": Variant("both, no attention", keep(mfcc=True, spectrogram=True, attention=False)),
 }
 """Name on the command line -> variant; the first is the whole model."""
+SMALLEST_FIRST = (ALONE, "mfcc", "spectrogram", "no-attention", WHOLE)
 
 
 def chosen_variants(text: str) -> list[str]:
@@ -55,6 +56,11 @@ def chosen_variants(text: str) -> list[str]:
     if not names or len(set(names)) < len(names):
         raise UsageError(f"--variants {text}: name each variant once: {', '.join(VARIANTS)}, or all")
     return names
+
+
+def variant_of(config: ModelConfig) -> str:
+    """Name of the variant that a model is: of those that would take nothing from it the smallest."""
+    return next(name for name in SMALLEST_FIRST if VARIANTS[name].change(config) == config)
 
 
 def chosen_variant(name: str) -> str:

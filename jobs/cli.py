@@ -519,6 +519,14 @@ def train(
     layers: Layers = "",
     alexnet: AlexNet = None,
     base_model: BaseModel = DEFAULT_MODEL,
+    classifier_only: Annotated[
+        bool,
+        typer.Option(
+            "--classifier-only",
+            help="Keep all that makes the vectors of --base-model, and train a classifier of them; relabel applies it "
+            "to outputs of that model without hearing anything again.",
+        ),
+    ] = False,
     cache: Cache = None,
     ray_address: RayAddress = None,
     debug: Debug = False,
@@ -542,6 +550,7 @@ def train(
             layers=layers,
             alexnet=alexnet,
             base_model=base_model,
+            classifier_only=classifier_only,
             cache=cache,
             ray_address=ray_address,
         ),

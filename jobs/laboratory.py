@@ -252,7 +252,7 @@ def prepare(
         for fold in folds:
             refuse_few(plan.adapt, [corpus.speakers[row] for row in fold.test])
     inner = [inner_folds(fold, rows) for fold in folds] if plan.calibrated else []
-    config = used_parts(plan.variants, plan.recipe.head_of(base))
+    config = base if plan.source.classifier_only else used_parts(plan.variants, plan.recipe.head_of(base))
     if config.spectrogram_branch is not None and encoders.alexnet is None:
         raise UsageError(NO_ALEXNET.format(plan.source.model))
     encoders.cut_to(config)

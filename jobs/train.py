@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,8 @@ from cluster.connect import connected, refuse_unreachable
 from cluster.quiet import quiet
 from cluster.resources import slots_for
 from emoboost.adaptation import AdaptedHead
-from emoboost.card import CONFUSION_PICTURE, CardFacts, model_card
-from emoboost.checkpoint import CARD, TRAINING_AUDIO, ModelFolder, save_model
+from emoboost.card import CONFUSION_PICTURE, VECTORS_OF, CardFacts, model_card
+from emoboost.checkpoint import CARD, TRAINING_AUDIO, ModelFolder, find_model, save_model
 from emoboost.config import ModelConfig
 from emoboost.corpus import Corpus, read_corpus
 from emoboost.encoder_source import EncoderSource
@@ -77,6 +78,8 @@ class TrainOptions:
     def titles(self) -> dict[str, str]:
         """Variants that are tested on held-out speakers, the one that is written first, as the card calls them."""
         title = "with guidance" if self.variant == WHOLE else VARIANTS[self.variant].title
+        if self.source.classifier_only:
+            return {self.variant: title + SHIPPED}
         return {self.variant: title + SHIPPED} | {
             name: VARIANTS[name].title for name in [ALONE] if name != self.variant
         }
@@ -93,13 +96,20 @@ def train(options: TrainOptions) -> Exit:
         published_whole(options.output) as model_folder,
         temporary_folder() as work,
     ):
-        saved = _train(options, laboratory, model_folder, work)
+        saved = _train(options, laboratory, base_of(options.source), model_folder, work)
         summary = f"{saved.identity} in {options.output} ({saved.size / 1e6:.1f} MB)"
     tell(printable(summary))
     return Exit.COMPLETE
 
 
-def _train(options: TrainOptions, laboratory: Laboratory, output: Path, folder: Path) -> ModelFolder:
+def base_of(source: EncoderSource) -> ModelFolder | None:
+    """The model whose vectors a classifier alone is trained on; None when vectors are trained, too."""
+    return find_model(source.model) if source.classifier_only else None
+
+
+def _train(
+    options: TrainOptions, laboratory: Laboratory, base: ModelFolder | None, output: Path, folder: Path
+) -> ModelFolder:
     with quiet(folder / "ray.log"), connected(options.ray_address) as cluster:
         say(f"Running on {cluster.describe()}")
         laboratory.compute_features(cluster)
@@ -117,14 +127,17 @@ def _train(options: TrainOptions, laboratory: Laboratory, output: Path, folder: 
     for title, runs in counts.items():
         for seed, table in runs:
             say(f"leave-one-speaker-out, {title}, seed {seed}: {_accuracies(table)}")
-    facts = card_facts(laboratory.corpus, options.origin, float(laboratory.found.seconds.sum()), counts)
+    origin = options.origin if base is None else beside(base, options.origin, laboratory.found.audio)
+    facts = card_facts(laboratory.corpus, origin, float(laboratory.found.seconds.sum()), counts)
     config = dataclasses.replace(
         VARIANTS[options.variant].change(laboratory.config),
         temperature=pooled_temperature(results, options.variant, truth) if results else 1.0,
-        training=provenance(facts, laboratory.corpus, hash_corpus(laboratory), options.recipe, options.seed),
+        training=provenance(facts, laboratory.corpus, hash_corpus(laboratory), options.recipe, options.seed)
+        | ({} if base is None else {VECTORS_OF: base.identity}),
     )
+    heard = training_audio(laboratory, {} if base is None else base.training_audio)
     try:
-        return _write(output, laboratory, config, facts, trained, adapted)
+        return _write(output, laboratory, config, facts, heard, trained, adapted)
     except OSError as error:
         raise OutputError(
             f"{options.output}: cannot be written ({error.strerror or error}); free space or choose another --output, "
@@ -137,10 +150,11 @@ def _write(
     laboratory: Laboratory,
     config: ModelConfig,
     facts: CardFacts,
+    heard: str,
     trained: Trained,
     adapted: AdaptedHead | None,
 ) -> ModelFolder:
-    (folder / TRAINING_AUDIO).write_text(training_audio(laboratory), encoding="utf-8")
+    (folder / TRAINING_AUDIO).write_text(heard, encoding="utf-8")
     (folder / CARD).write_text(model_card(config, facts), encoding="utf-8")
     for seed, table in next(iter(facts.results.values()), ())[:1]:
         title = f"{config.name}: leave-one-speaker-out, seed {seed}\n{_accuracies(table)}"
@@ -149,11 +163,38 @@ def _write(
     return save_model(folder, config, trained.head.state_dict(), frozen, adapted)
 
 
-def training_audio(laboratory: Laboratory) -> str:
-    """What `ModelFolder.training_audio` reads."""
+def training_audio(laboratory: Laboratory, before: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What `ModelFolder.training_audio` reads.
+
+    Args:
+        laboratory: with the corpus.
+        before: what vectors were trained on that the classifier reads.
+    """
     utterances = laboratory.corpus.utterances
     pairs = zip(laboratory.found.audio, utterances, strict=True)
-    return "".join(sorted(f"{audio} {' '.join(utterance.utterance_id.split())}\n" for audio, utterance in pairs))
+    heard = {**before, **{audio: " ".join(utterance.utterance_id.split()) for audio, utterance in pairs}}
+    return "".join(sorted(f"{audio} {name}\n" for audio, name in heard.items()))
+
+
+def beside(base: ModelFolder, origin: Origin, audio: Sequence[str]) -> Origin:
+    """What is told of a classifier's corpus, and what it owes to the model whose vectors it reads.
+
+    Args:
+        base: that model.
+        origin: of the corpus.
+        audio: hash of each of its utterances.
+    """
+    theirs = base.config.training.get("licence", "not told")
+    known = base.training_audio.keys()
+    notes = [origin.notes] if origin.notes else []
+    if count := sum(each in known for each in audio):
+        notes.append(
+            f"- {base.identity}, whose vectors these are, learned from {count:,} of the {len(audio):,} utterances, "
+            "held-out\n  speakers among them: the results above may be too good."
+        )
+        say(f"warning: {base.identity} learned its vectors from {count:,} of {len(audio):,} utterances of this corpus")
+    licence = f"{origin.licence.rstrip('.')}; of {base.identity}, whose vectors these are: {theirs}"
+    return Origin(origin.description, licence, "\n".join(notes))
 
 
 def _train_on_all(laboratory: Laboratory, work: TrialWork, options: TrainOptions) -> Trained:
@@ -173,6 +214,7 @@ def _train_on_all(laboratory: Laboratory, work: TrialWork, options: TrainOptions
             device=work.device,
             encoders=experiment.encoders,
             speakers=experiment.speaking,
+            kept=experiment.kept,
         )
     except FloatingPointError as error:
         raise EmoboostError(str(error)) from error

@@ -1,10 +1,14 @@
 """`train` as a command: check the words, train."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from emoboost.checkpoint import find_model
+from emoboost.encoder_source import EncoderSource
+from emoboost.errors import UsageError
 from emoboost.feature_cache import default_cache
-from emoboost.recipe import load_recipe
-from emoboost.variants import chosen_variant
+from emoboost.recipe import Recipe, load_recipe
+from emoboost.variants import WHOLE, chosen_variant, variant_of
 from jobs.exits import Exit
 from jobs.failures import told_plainly
 from jobs.lab_arguments import encoder_source, parse_seeds
@@ -27,6 +31,7 @@ def train_command(
     layers: str,
     alexnet: Path | None,
     base_model: str,
+    classifier_only: bool,
     cache: Path | None,
     ray_address: str | None,
 ) -> Exit:
@@ -36,18 +41,45 @@ def train_command(
         UsageError: a bad argument, found before any work.
     """
     place = cache or default_cache()
+    source, chosen = encoder_source(base_model, encoder, layers, alexnet), load_recipe(recipe)
+    name = chosen_variant(variant)
+    if classifier_only:
+        refuse_other_vectors(source, chosen, name)
+        source = replace(source, classifier_only=True)
+        name = variant_of(find_model(source.model).config)
     options = TrainOptions(
         corpus=corpus,
         output=output,
         origin=Origin(description, licence, read_notes(notes)),
-        variant=chosen_variant(variant),
+        variant=name,
         seed=seed,
         loso_seeds=parse_seeds(loso_seeds, "--loso-seeds"),
-        recipe=load_recipe(recipe),
-        source=encoder_source(base_model, encoder, layers, alexnet),
+        recipe=chosen,
+        source=source,
         label_map=label_map,
         cache=place,
         ray_address=ray_address,
     )
     with told_plainly(place, "the same command trains again, from the features that are kept"):
         return train(options)
+
+
+def refuse_other_vectors(source: EncoderSource, recipe: Recipe, variant: str) -> None:
+    """Stop where a classifier is asked for alone, and something else would change the vectors that it is for.
+
+    Raises:
+        UsageError: another encoder, AlexNet or variant is asked for, or the recipe has no closed form.
+    """
+    for option, is_given in (
+        ("--encoder", source.encoder is not None),
+        ("--layers", bool(source.layers)),
+        ("--alexnet", source.alexnet is not None),
+        ("--variant", variant != WHOLE),
+    ):
+        if is_given:
+            raise UsageError(f"{option} does not go with --classifier-only: vectors stay those of --base-model")
+    if recipe.shrinkage is None or recipe.tunes:
+        raise UsageError(
+            f"--classifier-only needs a recipe whose classifier is found in closed form (shrinkage) and that tunes no "
+            f"encoder, such as robust; {recipe.name} is none"
+        )

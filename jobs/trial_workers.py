@@ -77,6 +77,7 @@ class TrialWork:
             changed,
             self.adapt,
             self.speakers,
+            self.source.kept(),
         )
 
     def result_file(self, trial: Trial) -> Path:

@@ -12,9 +12,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from emoboost.checkpoint import CONFIG, TRAINING_AUDIO, ModelFolder, find_model, load_frozen, save_model
+from emoboost.checkpoint import CONFIG, TRAINING_AUDIO, ModelFolder, find_model, load_frozen, load_trained, save_model
 from emoboost.config import EnhancementConfig, MfccBranchConfig
 from emoboost.corpus import read_corpus
+from emoboost.discriminant import fit_discriminant
 from emoboost.encoder_source import EncoderSource
 from emoboost.enrolment import DRAWS, parse_adapt
 from emoboost.errors import EmoboostError, OutputError, UsageError
@@ -22,7 +23,7 @@ from emoboost.evaluation import Scores
 from emoboost.feature_cache import FeatureCache
 from emoboost.frozen import encode, keep_inputs
 from emoboost.label_maps import load_label_map, merged_classes
-from emoboost.model import MsEmoBoost
+from emoboost.model import EnhancementHead, MsEmoBoost
 from emoboost.predict import load_model, preparation_for
 from emoboost.priors import trained_on
 from emoboost.recipe import Recipe
@@ -108,6 +109,31 @@ def results(
     laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TrialWork, dict[Trial, TrialResult]]:
     return done(laboratory, tmp_path_factory.mktemp("run") / "trials")
+
+
+class TestClassifierOnly:
+    """Vectors are those of the base model, in training and test; only the classifier is new."""
+
+    def test_is_the_closed_form_of_its_vectors(self, acted: str, tiny_model: ModelFolder, tmp_path: Path) -> None:
+        source = EncoderSource(model=str(tiny_model.path), classifier_only=True)
+        recipe = dataclasses.replace(RECIPE, shrinkage=0.5)
+        plan = plan_for(tiny_model, recipe, source=source, variants=("both",))
+        laboratory = filled(prepare(read_corpus(acted), plan, tmp_path))
+        work = laboratory.trial_work(tmp_path / "trials", "cpu")
+        experiment = work.experiment()
+        result = run_trial(experiment, work.trials[0])
+        assert result.history == ()
+        head = EnhancementHead(tiny_model.config).eval()
+        head.load_state_dict(load_trained(tiny_model))
+        fold, features = experiment.folds[0], experiment.features
+        with torch.inference_mode():
+            vectors = head(*features.batch(np.arange(len(features.utterance)))).vector.numpy()
+        seen = np.isin(features.utterance, fold.train)
+        speakers = [experiment.speaking[row] for row in np.flatnonzero(seen)]
+        truth = experiment.truth[features.utterance]
+        weights, biases = fit_discriminant(vectors[seen], truth[seen], 2, 0.5, speakers)
+        tested = np.isin(features.utterance, fold.test) & (features.copy == 0)
+        np.testing.assert_allclose(result.logits, vectors[tested] @ weights.T + biases, rtol=1e-4, atol=1e-4)
 
 
 class TestEncoderAlone:

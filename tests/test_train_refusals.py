@@ -77,11 +77,31 @@ def test_an_output_that_cannot_be_a_folder(refused: Refused, output: str) -> Non
         ({"alexnet": "nowhere"}, r"nowhere: not the features of torchvision's AlexNet in safetensors"),
         ({"alexnet": "encoder/model.safetensors"}, r"not the features of torchvision's AlexNet in safetensors"),
         ({"variant": "guided"}, r"--variant guided: no such variant; there is both, spectrogram, mfcc, encoder, "),
+        ({"classifier-only": ""}, r"--encoder does not go with --classifier-only: vectors stay those of --base-model"),
         ({"loso-seeds": "0;1"}, r"--loso-seeds 0;1: give different whole numbers separated by commas"),
     ],
 )
 def test_an_argument(workshop: Path, refused: Refused, changes: dict[str, str], message: str) -> None:
-    found = refused(*(word for name, value in changes.items() for word in (f"--{name}", value)), output="other")
+    found = refused(*(word for name, value in changes.items() for word in (f"--{name}", value) if word), output="other")
     assert re.search(message, found), found
     assert len(found.splitlines()) <= 2, found
     assert not (workshop / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--recipe", "r"), r"--classifier-only needs a recipe whose classifier is found in closed form \(shrinkage\)"),
+        (("--variant", "mfcc"), r"--variant does not go with --classifier-only"),
+        (("--base-model", "nowhere"), r"nowhere: no such model"),
+    ],
+)
+def test_a_classifier_alone(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(workshop)
+    card = ["--licence", "made up", "--description", "acted speech"]
+    result = CliRunner().invoke(app, ["train", "acted.csv", "--output", "o", *card, "--classifier-only", *more])
+    assert result.exit_code == 2, result.output
+    assert re.search(message, result.stderr), result.stderr
+    assert not (workshop / "o").exists()

@@ -9,6 +9,7 @@ import pytest
 from workshop import make_workshop, words
 
 from emoboost.checkpoint import find_model, load_adapted
+from emoboost.encoder_identity import encoder_identity
 from emoboost.predict import load_model
 from pipeline.labels import Heard, assert_labelled_alone, rows_of
 from pipeline.recordings import EMODB, LIBRISPEECH
@@ -29,6 +30,13 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(workshop: Path, joined: Shell) -> Result:
     return joined.run(*words(*CLOSED, "--loso-seeds", "0"), cwd=workshop)
+
+
+@pytest.fixture(scope="module")
+def annotated(trained: Result, workshop: Path, joined: Shell) -> Result:
+    assert trained.code == 0
+    (workshop / "new.csv").write_text("\n".join(["path", *map(str, LIBRISPEECH), ""]))
+    return joined.run("annotate", "new.csv", "--model", "mine", "--embeddings", cwd=workshop)
 
 
 class TestTrain:
@@ -77,10 +85,7 @@ class TestTrain:
         assert row.label == answer.label
         assert row[f"prob_{answer.label}"] == pytest.approx(answer.confidence, abs=2e-3)
 
-    def test_annotate_and_predict_with_it(self, trained: Result, workshop: Path, joined: Shell) -> None:
-        assert trained.code == 0
-        (workshop / "new.csv").write_text("\n".join(["path", *map(str, LIBRISPEECH), ""]))
-        annotated = joined.run("annotate", "new.csv", "--model", "mine", cwd=workshop)
+    def test_annotate_and_predict_with_it(self, annotated: Result, workshop: Path, joined: Shell) -> None:
         assert annotated.code == 0, annotated.stderr
         assert "(trained on acted speech of many, 12 utterances of 4 speakers)" in annotated.stdout
         rows = rows_of(workshop / "new.emotions")
@@ -112,3 +117,30 @@ class TestTrain:
         assert set(model.config.training["loso"]) == {"encoder alone (shipped)"}
         assert model.config.temperature != 1
         assert (workshop / "alone/confusion.png").exists()
+
+    def test_a_classifier_alone_labels_an_output_without_hearing_it_again(
+        self, annotated: Result, workshop: Path, joined: Shell
+    ) -> None:
+        """From the vectors that the model before it left, with classes of its own."""
+        assert annotated.code == 0
+        rows = [f"{clip},{('fear', 'boredom')[n % 2]},s{n // 2}" for n, clip in enumerate(LIBRISPEECH)]
+        (workshop / "own.csv").write_text("\n".join(["path,label,speaker", *rows, ""]))
+        card = ["--licence", "ours.", "--description", "own speech"]
+        only = ["--classifier-only", "--base-model", "mine", "--recipe", "closed.yaml", "--loso-seeds", ""]
+        done = joined.run("train", "own.csv", "--output", "head", *card, *only, cwd=workshop)
+        assert done.code == 0, done.stderr
+        mine, head = find_model(workshop / "mine"), find_model(workshop / "head")
+        assert encoder_identity(head) == encoder_identity(mine)
+        assert f"| vectors | those of {mine.identity}; only the classifier was trained |" in head.card
+        assert f"Training data: ours; of {mine.identity}, whose vectors these are: made up for a test" in head.card
+        assert head.training_audio.items() > mine.training_audio.items()
+        count = len(LIBRISPEECH)
+        assert f"learned its vectors from 4 of {count} utterances of this corpus" in done.stderr
+        assert f"learned from 4 of the {count} utterances" in head.card
+        again = joined.run("relabel", "new.emotions", "--model", "head", cwd=workshop)
+        assert again.code == 0, again.stderr
+        relabelled = rows_of(workshop / "new.emotions-relabelled")
+        for row, clip in zip(relabelled, LIBRISPEECH, strict=True):
+            answer = load_model(workshop / "head").predict(clip)
+            assert answer.label == row["label"]
+            assert answer.confidence == pytest.approx(row["confidence"], abs=2e-3)
