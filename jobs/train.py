@@ -91,12 +91,14 @@ def train(options: TrainOptions) -> Exit:
     corpus = read_corpus(options.corpus, None if options.label_map is None else load_label_map(options.label_map))
     plan = Plan(variants=tuple(options.titles), seeds=options.loso_seeds, recipe=options.recipe, source=options.source)
     laboratory = prepare(corpus, plan, options.cache, name=options.output.name)
+    if (base := base_of(options.source)) is not None:
+        options = dataclasses.replace(options, origin=beside(base, options.origin, laboratory.found.audio))
     refuse_unreachable(options.ray_address)
     with (
         published_whole(options.output) as model_folder,
         temporary_folder() as work,
     ):
-        saved = _train(options, laboratory, base_of(options.source), model_folder, work)
+        saved = _train(options, laboratory, base, model_folder, work)
         summary = f"{saved.identity} in {options.output} ({saved.size / 1e6:.1f} MB)"
     tell(printable(summary))
     return Exit.COMPLETE
@@ -127,8 +129,7 @@ def _train(
     for title, runs in counts.items():
         for seed, table in runs:
             say(f"leave-one-speaker-out, {title}, seed {seed}: {_accuracies(table)}")
-    origin = options.origin if base is None else beside(base, options.origin, laboratory.found.audio)
-    facts = card_facts(laboratory.corpus, origin, float(laboratory.found.seconds.sum()), counts)
+    facts = card_facts(laboratory.corpus, options.origin, float(laboratory.found.seconds.sum()), counts)
     config = dataclasses.replace(
         VARIANTS[options.variant].change(laboratory.config),
         temperature=pooled_temperature(results, options.variant, truth) if results else 1.0,
