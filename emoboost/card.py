@@ -116,14 +116,21 @@ an utterance's probabilities are the mean of its segments'.
 |---|---|
 | classes | {", ".join(config.classes)} |
 | training data | {facts.description}: {facts.utterances} utterances, {facts.speakers} speakers, {facts.hours:.2f} h |
-| recipe | {config.training["recipe"]["name"]}, {_epoch_count(config.training["recipe"]["epochs"])}, \
-seed {config.training["seed"]} (the seed was not chosen by its result) |{_vectors(config)}
+{_recipe(config.training)}
 | temperature | {config.temperature:.3f}, {fitted} |"""
 
 
-def _vectors(config: ModelConfig) -> str:
-    base = config.training.get(VECTORS_OF)
-    return "" if base is None else f"\n| vectors | those of {base}; only the classifier was trained |"
+def _recipe(training: Mapping[str, Any]) -> str:
+    """Rows of the table."""
+    recipe = training["recipe"]
+    if VECTORS_OF in training:
+        return f"""\
+| recipe | copies and shrinkage of {recipe["name"]}, classifier in closed form |
+| vectors | those of {training[VECTORS_OF]}; only the classifier was trained |"""
+    return (
+        f"| recipe | {recipe['name']}, {_epoch_count(recipe['epochs'])}, seed {training['seed']} (the seed was not "
+        "chosen by its result) |"
+    )
 
 
 def _last_segment(config: ModelConfig) -> str:
@@ -165,10 +172,11 @@ def _results(config: ModelConfig, facts: CardFacts) -> str:
         for variant, runs in facts.results.items()
     ]
     recipe = config.training["recipe"]
+    who = "its classifier" if VECTORS_OF in config.training else "it"
     return f"""\
-## Results on speakers it never heard
+## Results on speakers {who} never heard
 
-Strict leave-one-speaker-out on the training corpus: {facts.speakers} folds, {_epochs(recipe)}; \
+Strict leave-one-speaker-out on the training corpus: {facts.speakers} folds, {_epochs(config.training)}; \
 pooled over all utterances; {_seeds(facts)}.{_choice(recipe)}
 
 | | WA (accuracy) | UA (mean recall) |
@@ -191,8 +199,13 @@ def _epoch_count(count: int) -> str:
     return "1 epoch" if count == 1 else f"{count} epochs"
 
 
-def _epochs(recipe: Mapping[str, Any]) -> str:
+def _epochs(training: Mapping[str, Any]) -> str:
     """How many there were, and what chose them."""
+    if VECTORS_OF in training:
+        return (
+            f"the classifier alone;\nthe vectors are those of {training[VECTORS_OF]}, which may have heard the speakers"
+        )
+    recipe = training["recipe"]
     if recipe["patience"] is None:
         return "a fixed number of epochs, no epoch chosen\non a test speaker"
     return (

@@ -94,6 +94,18 @@ class Recipe:
         """Whether anything of the encoders is trained."""
         return self.tune_encoder_layers > 0 or self.tune_alexnet
 
+    def for_vectors_of(self, config: ModelConfig) -> "Recipe":
+        """The same for a classifier alone: what makes vectors is that of a model, and no epoch is chosen."""
+        return dataclasses.replace(
+            self,
+            mfcc_branch=config.mfcc_branch or self.mfcc_branch,
+            spectrogram_branch=config.spectrogram_branch or self.spectrogram_branch,
+            enhancement=config.enhancement,
+            loudness=config.segment.loudness,
+            tail=config.segment.tail,
+            patience=None,
+        )
+
     def head_of(self, config: ModelConfig) -> ModelConfig:
         """The same model with this recipe's head."""
         return dataclasses.replace(

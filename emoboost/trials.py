@@ -23,6 +23,8 @@ from emoboost.recipe import Recipe
 from emoboost.segment_means import utterance_means
 from emoboost.training import EpochReport, Learner, segment_outputs, train_head
 
+LOG_TEMPERATURES = (-3.0, 6.9)
+"""Within what a config may hold."""
 CHANGED, ADAPTED = "changed_", "adapted_"
 """How arrays of a `ChangedResult`, and labels of adapted speakers, begin in a result's file."""
 
@@ -337,4 +339,4 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     def negative_log_likelihood(log_temperature: float) -> float:
         return float(-log_softmax(logits / np.exp(log_temperature), axis=1)[rows, truth].mean())
 
-    return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=(-3, 3), method="bounded").x))
+    return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=LOG_TEMPERATURES, method="bounded").x))

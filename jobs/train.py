@@ -17,7 +17,15 @@ from cluster.quiet import quiet
 from cluster.resources import slots_for
 from emoboost.adaptation import AdaptedHead
 from emoboost.card import CONFUSION_PICTURE, VECTORS_OF, CardFacts, model_card
-from emoboost.checkpoint import CARD, TRAINING_AUDIO, ModelFolder, find_model, save_model
+from emoboost.checkpoint import (
+    CARD,
+    TRAINING_AUDIO,
+    ModelFolder,
+    find_model,
+    load_frozen,
+    load_network,
+    save_model,
+)
 from emoboost.config import ModelConfig
 from emoboost.corpus import Corpus, read_corpus
 from emoboost.encoder_source import EncoderSource
@@ -39,6 +47,7 @@ from emoboost.variants import ALONE, VARIANTS, WHOLE
 from jobs.console import say, tell
 from jobs.exits import Exit
 from jobs.laboratory import Laboratory, Plan, prepare
+from jobs.score_model import heard_before, warnings_of
 from jobs.trial_workers import TrialWork
 
 if TYPE_CHECKING:
@@ -92,7 +101,9 @@ def train(options: TrainOptions) -> Exit:
     plan = Plan(variants=tuple(options.titles), seeds=options.loso_seeds, recipe=options.recipe, source=options.source)
     laboratory = prepare(corpus, plan, options.cache, name=options.output.name)
     if (base := base_of(options.source)) is not None:
-        options = dataclasses.replace(options, origin=beside(base, options.origin, laboratory.found.audio))
+        load_network(base)  # before the work rather than in every worker
+        warnings = warnings_of(base, corpus, heard_before(base, corpus, laboratory.found))
+        options = dataclasses.replace(options, origin=beside(base, options.origin, warnings))
     refuse_unreachable(options.ray_address)
     with (
         published_whole(options.output) as model_folder,
@@ -160,7 +171,7 @@ def _write(
     for seed, table in next(iter(facts.results.values()), ())[:1]:
         title = f"{config.name}: leave-one-speaker-out, seed {seed}\n{_accuracies(table)}"
         plot_confusion(table, config.classes, title, folder / CONFUSION_PICTURE)
-    frozen = stored_precision(_frozen_weights(laboratory, trained))
+    frozen = _frozen_weights(laboratory, trained)
     return save_model(folder, config, trained.head.state_dict(), frozen, adapted)
 
 
@@ -177,23 +188,19 @@ def training_audio(laboratory: Laboratory, before: Mapping[str, str] = MappingPr
     return "".join(sorted(f"{audio} {name}\n" for audio, name in heard.items()))
 
 
-def beside(base: ModelFolder, origin: Origin, audio: Sequence[str]) -> Origin:
+def beside(base: ModelFolder, origin: Origin, warnings: Sequence[str]) -> Origin:
     """What is told of a classifier's corpus, and what it owes to the model whose vectors it reads.
 
     Args:
         base: that model.
         origin: of the corpus.
-        audio: hash of each of its utterances.
+        warnings: what makes figures on the corpus too good, or may; said, and written into the card.
     """
     theirs = base.config.training.get("licence", "not told")
-    known = base.training_audio.keys()
-    notes = [origin.notes] if origin.notes else []
-    if count := sum(each in known for each in audio):
-        notes.append(
-            f"- {base.identity}, whose vectors these are, learned from {count:,} of the {len(audio):,} utterances, "
-            "held-out\n  speakers among them: the results above may be too good."
-        )
-        say(f"warning: {base.identity} learned its vectors from {count:,} of {len(audio):,} utterances of this corpus")
+    lines = [f"of {base.identity}, whose vectors are kept: {warning}" for warning in warnings]
+    for line in lines:
+        say(f"warning: {line}")
+    notes = [*([origin.notes] if origin.notes else []), *(f"- O{line[1:]}." for line in lines)]
     licence = f"{origin.licence.rstrip('.')}; of {base.identity}, whose vectors these are: {theirs}"
     return Origin(origin.description, licence, "\n".join(notes))
 
@@ -222,10 +229,14 @@ def _train_on_all(laboratory: Laboratory, work: TrialWork, options: TrainOptions
 
 
 def _frozen_weights(laboratory: Laboratory, trained: Trained) -> dict[str, "torch.Tensor"]:
-    """Of the encoders as they are used: tuned by this training, or as they came."""
+    """Of the encoders as they are used and published: tuned by this training, or as they came."""
+    source = laboratory.plan.source
+    if source.classifier_only:
+        # With all that the file holds, used or not: its hash tells whose vectors these are.
+        return load_frozen(find_model(source.model))
     if trained.learner.encoders is not None:
-        return trained.learner.encoders.state_dict()
-    return laboratory.plan.source.load(laboratory.config.name, laboratory.config.classes)[1].state_dict()
+        return stored_precision(trained.learner.encoders.state_dict())
+    return stored_precision(source.load(laboratory.config.name, laboratory.config.classes)[1].state_dict())
 
 
 def refuse_taken(output: Path) -> None:

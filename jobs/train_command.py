@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from emoboost.checkpoint import find_model
+from emoboost.card import VECTORS_OF
+from emoboost.checkpoint import ModelFolder, find_model
 from emoboost.encoder_source import EncoderSource
 from emoboost.errors import UsageError
 from emoboost.feature_cache import default_cache
@@ -43,17 +44,20 @@ def train_command(
     place = cache or default_cache()
     source, chosen = encoder_source(base_model, encoder, layers, alexnet), load_recipe(recipe)
     name = chosen_variant(variant)
+    seeds = parse_seeds(loso_seeds, "--loso-seeds")
     if classifier_only:
-        refuse_other_vectors(source, chosen, name)
-        source = replace(source, classifier_only=True)
-        name = variant_of(find_model(source.model).config)
+        base = find_model(source.model)
+        refuse_other_vectors(source, chosen, name, base)
+        source, chosen = replace(source, classifier_only=True), chosen.for_vectors_of(base.config)
+        # Nothing is random then: every seed gives the same figures.
+        name, seeds = variant_of(base.config), seeds[:1]
     options = TrainOptions(
         corpus=corpus,
         output=output,
         origin=Origin(description, licence, read_notes(notes)),
         variant=name,
         seed=seed,
-        loso_seeds=parse_seeds(loso_seeds, "--loso-seeds"),
+        loso_seeds=seeds,
         recipe=chosen,
         source=source,
         label_map=label_map,
@@ -64,11 +68,12 @@ def train_command(
         return train(options)
 
 
-def refuse_other_vectors(source: EncoderSource, recipe: Recipe, variant: str) -> None:
+def refuse_other_vectors(source: EncoderSource, recipe: Recipe, variant: str, base: ModelFolder) -> None:
     """Stop where a classifier is asked for alone, and something else would change the vectors that it is for.
 
     Raises:
-        UsageError: another encoder, AlexNet or variant is asked for, or the recipe has no closed form.
+        UsageError: another encoder, AlexNet or variant is asked for, the recipe has no closed form, or the vectors of
+            `base` are themselves those of another model.
     """
     for option, is_given in (
         ("--encoder", source.encoder is not None),
@@ -78,6 +83,8 @@ def refuse_other_vectors(source: EncoderSource, recipe: Recipe, variant: str) ->
     ):
         if is_given:
             raise UsageError(f"{option} does not go with --classifier-only: vectors stay those of --base-model")
+    if (root := base.config.training.get(VECTORS_OF)) is not None:
+        raise UsageError(f"--base-model {base.reference}: reads the vectors of {root}; name that model instead")
     if recipe.shrinkage is None or recipe.tunes:
         raise UsageError(
             f"--classifier-only needs a recipe whose classifier is found in closed form (shrinkage) and that tunes no "

@@ -157,3 +157,14 @@ def test_one_seed_has_no_mean() -> None:
     assert "; seed 0." in text
     assert "in brackets" not in text
     assert "| shipped | **95.0** | **95.0** |" in text
+
+
+def test_a_classifier_alone_says_whose_vectors_it_reads_and_no_epoch() -> None:
+    config, results = find_model().config, {"shipped": [(0, two_classes(5))]}
+    training = {"recipe": asdict(load_recipe("robust")), "seed": 0, "vectors_of": "other@0123"}
+    card = flat(model_card(replace(config, training=training), facts_of(results)))
+    assert "| recipe | copies and shrinkage of robust, classifier in closed form |" in card
+    assert "| vectors | those of other@0123; only the classifier was trained |" in card
+    assert "## Results on speakers its classifier never heard" in card
+    assert "the vectors are those of other@0123, which may have heard the speakers" in card
+    assert "epoch" not in card

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tiny_model import tiny_config
 
+from emoboost.checkpoint import find_model
 from emoboost.config import MfccBranchConfig
 from emoboost.errors import UsageError
 from emoboost.recipe import Recipe, load_recipe
@@ -84,3 +85,10 @@ def test_unknown_name() -> None:
         UsageError, match=r"--recipe best: no such recipe; give one of r, paper, robust, or a YAML file"
     ):
         load_recipe("best")
+
+
+def test_for_the_vectors_of_a_model_takes_what_makes_them_from_it() -> None:
+    config = load_recipe("robust").head_of(find_model().config)
+    found = Recipe(name="mine", shrinkage=0.3, patience=2, copies=("clean",)).for_vectors_of(config)
+    assert found.head_of(config) == config
+    assert (found.name, found.shrinkage, found.copies, found.patience) == ("mine", 0.3, ("clean",), None)

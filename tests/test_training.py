@@ -441,7 +441,7 @@ class TestTrials:
 
 
 class TestTemperature:
-    @pytest.mark.parametrize("scale", [0.3, 1.0, 5.0])
+    @pytest.mark.parametrize("scale", [0.3, 1.0, 5.0, 200.0])
     def test_equals_brute_force(self, scale: float) -> None:
         random = np.random.default_rng(0)
         truth = random.integers(0, 4, 300)
@@ -450,7 +450,7 @@ class TestTemperature:
         def loss(temperature: np.ndarray) -> float:
             return float(-log_softmax(logits / temperature, axis=1)[np.arange(300), truth].mean())
 
-        expected = brute(loss, [slice(0.05, 20, 0.01)])
+        expected = brute(loss, [slice(0.05, 4 * max(scale, 5), 0.01 * max(scale / 5, 1))])
         assert fit_temperature(logits, truth) == pytest.approx(float(expected[0]), rel=1e-3)
 
     def test_scales_with_the_logits(self) -> None:

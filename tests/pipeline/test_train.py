@@ -33,10 +33,16 @@ def trained(workshop: Path, joined: Shell) -> Result:
 
 
 @pytest.fixture(scope="module")
-def annotated(trained: Result, workshop: Path, joined: Shell) -> Result:
-    assert trained.code == 0
+def alone(workshop: Path, joined: Shell) -> Result:
+    """The encoder alone."""
+    return joined.run(*words(*CLOSED, "--variant", "encoder", "--loso-seeds", "0", output="alone"), cwd=workshop)
+
+
+@pytest.fixture(scope="module")
+def annotated(alone: Result, workshop: Path, joined: Shell) -> Result:
+    assert alone.code == 0
     (workshop / "new.csv").write_text("\n".join(["path", *map(str, LIBRISPEECH), ""]))
-    return joined.run("annotate", "new.csv", "--model", "mine", "--embeddings", cwd=workshop)
+    return joined.run("annotate", "new.csv", "--model", "alone", "--embeddings", cwd=workshop)
 
 
 class TestTrain:
@@ -89,8 +95,8 @@ class TestTrain:
         assert annotated.code == 0, annotated.stderr
         assert "(trained on acted speech of many, 12 utterances of 4 speakers)" in annotated.stdout
         rows = rows_of(workshop / "new.emotions")
-        assert_labelled_alone(rows, [Heard(clip) for clip in LIBRISPEECH], load_model(workshop / "mine"))
-        predicted = joined.run("predict", LIBRISPEECH[0], "--model", "mine", "--json", cwd=workshop)
+        assert_labelled_alone(rows, [Heard(clip) for clip in LIBRISPEECH], load_model(workshop / "alone"))
+        predicted = joined.run("predict", LIBRISPEECH[0], "--model", "alone", "--json", cwd=workshop)
         (answer,) = json.loads(predicted.stdout)
         assert answer["label"] == rows[0]["label"]
         assert answer["confidence"] == pytest.approx(rows[0]["confidence"], abs=1e-5)
@@ -103,9 +109,8 @@ class TestTrain:
             assert (workshop / "again/mine" / name).read_bytes() == (workshop / "mine" / name).read_bytes(), trained
         assert "Not measured" in (workshop / "again/mine/README.md").read_text()
 
-    def test_the_encoder_alone(self, workshop: Path, joined: Shell) -> None:
+    def test_the_encoder_alone(self, alone: Result, workshop: Path) -> None:
         """It has a classifier for known speakers, and nothing of guidance."""
-        alone = joined.run(*words(*CLOSED, "--variant", "encoder", "--loso-seeds", "0", output="alone"), cwd=workshop)
         assert alone.code == 0, alone.stderr
         head = load_adapted(find_model(workshop / "alone"))
         assert head is not None
@@ -126,17 +131,19 @@ class TestTrain:
         rows = [f"{clip},{('fear', 'boredom')[n % 2]},s{n // 2}" for n, clip in enumerate(LIBRISPEECH)]
         (workshop / "own.csv").write_text("\n".join(["path,label,speaker", *rows, ""]))
         card = ["--licence", "ours.", "--description", "own speech"]
-        only = ["--classifier-only", "--base-model", "mine", "--recipe", "closed.yaml", "--loso-seeds", ""]
+        only = ["--classifier-only", "--base-model", "alone", "--recipe", "closed.yaml", "--loso-seeds", ""]
         done = joined.run("train", "own.csv", "--output", "head", *card, *only, cwd=workshop)
         assert done.code == 0, done.stderr
-        mine, head = find_model(workshop / "mine"), find_model(workshop / "head")
-        assert encoder_identity(head) == encoder_identity(mine)
-        assert f"| vectors | those of {mine.identity}; only the classifier was trained |" in head.card
-        assert f"Training data: ours; of {mine.identity}, whose vectors these are: made up for a test" in head.card
-        assert head.training_audio.items() > mine.training_audio.items()
-        count = len(LIBRISPEECH)
-        assert f"learned its vectors from 4 of {count} utterances of this corpus" in done.stderr
-        assert f"learned from 4 of the {count} utterances" in head.card
+        base, head = find_model(workshop / "alone"), find_model(workshop / "head")
+        assert encoder_identity(head) == encoder_identity(base)
+        assert f"| vectors | those of {base.identity}; only the classifier was trained |" in head.card
+        assert f"Training data: ours; of {base.identity}, whose vectors these are: made up for a test" in head.card
+        assert head.training_audio.items() > base.training_audio.items()
+        warning = f"f {base.identity}, whose vectors are kept: 4 of {len(LIBRISPEECH)} utterances are in the model's"
+        assert f"warning: o{warning} training data" in done.stderr
+        assert f"- O{warning} training data" in head.card
+        chained = joined.run("train", "own.csv", "--output", "no", *card, *only, "--base-model", "head", cwd=workshop)
+        assert f"--base-model {workshop / 'head'}: reads the vectors of {base.identity}; name that" in chained.stderr
         again = joined.run("relabel", "new.emotions", "--model", "head", cwd=workshop)
         assert again.code == 0, again.stderr
         relabelled = rows_of(workshop / "new.emotions-relabelled")
