@@ -1,6 +1,7 @@
 """What `train` refuses, and that it does so before any work: in this process, because imports take longest."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 from workshop import make_workshop, words
 
+from emoboost.checkpoint import find_model
 from jobs.cli import app
 
 Refused = Callable[..., str]
@@ -104,4 +106,20 @@ def test_a_classifier_alone(
     result = CliRunner().invoke(app, ["train", "acted.csv", "--output", "o", *card, "--classifier-only", *more])
     assert result.exit_code == 2, result.output
     assert re.search(message, result.stderr), result.stderr
+    assert not (workshop / "o").exists()
+
+
+def test_a_damaged_model_to_keep_the_vectors_of(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found before features are computed, not by the workers after it."""
+    monkeypatch.chdir(workshop)
+    shutil.copytree(find_model().path, workshop / "damaged")
+    with (workshop / "damaged/model.safetensors").open("ab") as opened:
+        opened.write(b"\0")
+    card = ["--licence", "made up", "--description", "acted speech"]
+    only = ["--classifier-only", "--base-model", "damaged"]
+    result = CliRunner().invoke(app, ["train", "acted.csv", "--output", "o", *card, *only])
+    assert result.exit_code == 2, result.output
+    assert "model.safetensors" in result.stderr
+    assert "changed or damaged" in result.stderr
+    assert "Features: " not in result.stderr
     assert not (workshop / "o").exists()
