@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 from comparison import compared
-from one_sided import Archive, archives_of, table
+from one_sided import Archive, Speaker, table
 
 from emoboost.access import Access
 from emoboost.adaptation import AdaptationConfig, AdaptedHead
@@ -90,9 +90,8 @@ def one_sided(heard: Heard, manifest: str) -> Iterator[Archive]:
     plain, truth, speakers = heard.classifier.logits(vectors), corpus.class_numbers(classes), np.array(corpus.speakers)
     for speaker in sorted(set(corpus.speakers)):
         own = speakers == speaker
-        yield from archives_of(
-            speaker, vectors[own], plain[own], heard.head, truth[own], classes.index("neutral"), random
-        )
+        held = Speaker(speaker, vectors[own], plain[own], truth[own])
+        yield from held.archives(heard.head, classes.index("neutral"), random)
 
 
 def main() -> None:

@@ -14,10 +14,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from pooled import Pooled, pooled
+from pooled import Pooled, Tail, pooled
 from scipy.special import log_softmax
 
 from emoboost.corpus import Corpus, read_corpus
@@ -28,7 +27,6 @@ from emoboost.recipe import load_recipe
 from emoboost.segment_means import utterance_means
 
 SHRINKAGES = (0.3, 0.5, 0.6, 0.7)
-Tail = Literal["pad", "align"]
 TEMPERATURES = np.geomspace(0.1, 30, 60)
 
 

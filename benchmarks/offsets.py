@@ -7,19 +7,16 @@ the product does. In the last column 16 of the 20 are neutral; the guard is off.
     python benchmarks/offsets.py emodb.parquet
 """
 
-import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from one_sided import drawn, over_speakers, vectors_of
+from one_sided import drawn, given_corpus, held_out, over_speakers
 
-from emoboost.adaptation import SHRINKAGE, AdaptationConfig, fit_adapted, speaker_offset
-from emoboost.corpus import Corpus, read_corpus
-from emoboost.discriminant import fit_discriminant
-from emoboost.recipe import Recipe, load_recipe
-from emoboost.segment_means import utterance_means
+from emoboost.adaptation import SHRINKAGE, AdaptationConfig, speaker_offset
+from emoboost.corpus import Corpus
+from emoboost.recipe import Recipe
 
 DRAWS = 20
 ENROLLED: Mapping[str, tuple[int, float | None]] = {
@@ -54,21 +51,12 @@ Right = dict[tuple[str, str], list[tuple[str, float, float]]]
 
 def right_of(corpus: Corpus, recipe: Recipe, keep: Path | None) -> Right:
     """Of every draw of every speaker."""
-    heard, random = vectors_of(corpus, recipe, keep), np.random.default_rng(0)
-    truth, speakers = corpus.class_numbers(corpus.classes), np.array(corpus.speakers)
-    neutral, classes, shrinkage = corpus.classes.index("neutral"), len(corpus.classes), recipe.shrinkage or 0.5
-    clean, found = heard.copy == 0, Right()
-    means = utterance_means(heard.values[clean], heard.utterance[clean], len(truth))
-    for speaker in sorted(set(speakers)):
-        others, own = speakers[heard.utterance] != speaker, speakers == speaker
-        values, labels = heard.values[others], truth[heard.utterance[others]]
-        names = speakers[heard.utterance[others]].tolist()
-        weights, biases = fit_discriminant(values, labels, classes, shrinkage, names)
-        plain, vectors, mine = means[own] @ weights.T + biases, means[own], truth[own]
-        heads = {
-            share: fit_adapted(values, labels, names, clean[others], classes, shrinkage * share / SHRINKAGE)
-            for share in sorted({way.shrinkage for way in WAYS})
-        }
+    neutral, random = corpus.classes.index("neutral"), np.random.default_rng(0)
+    found = Right()
+    for speaker, fit in held_out(corpus, recipe, keep):
+        plain, vectors, mine = speaker.plain, speaker.vectors, speaker.truth
+        shares = sorted({way.shrinkage for way in WAYS})
+        heads = {share: fit((recipe.shrinkage or 0.5) * share / SHRINKAGE) for share in shares}
         for enrolment, (count, share) in ENROLLED.items():
             for _ in range(DRAWS):
                 known = drawn(mine, neutral, share, random, count)
@@ -79,7 +67,7 @@ def right_of(corpus: Corpus, recipe: Recipe, keep: Path | None) -> Right:
                     offset = speaker_offset(vectors[known], plain[known], head, way.config)
                     labelled = head.logits(vectors[tested] - offset).argmax(axis=1)
                     after = float((labelled == mine[tested]).mean())
-                    found.setdefault((way.name, enrolment), []).append((speaker, before, after))
+                    found.setdefault((way.name, enrolment), []).append((speaker.name, before, after))
     return found
 
 
@@ -95,12 +83,7 @@ def table(found: Right) -> Iterator[str]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
-    parser.add_argument("--recipe", default="robust", help="whose copies, loudness and shrinkage are taken")
-    parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
-    given = parser.parse_args()
-    print(*table(right_of(read_corpus(given.manifest), load_recipe(given.recipe), given.keep)), sep="\n")
+    print(*table(right_of(*given_corpus(__doc__))), sep="\n")
 
 
 if __name__ == "__main__":

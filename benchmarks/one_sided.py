@@ -7,8 +7,9 @@ share of them neutral, and labelled plainly, adapted, and with his mean removed.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from emoboost.corpus import Corpus, read_corpus
 from emoboost.discriminant import fit_discriminant
 from emoboost.encoder_source import EncoderSource
 from emoboost.recipe import Recipe, load_recipe
+from emoboost.segment_means import utterance_means
 
 SHARES = (None, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 GUARDS = (0.5, 0.6, 0.7, 0.8)
@@ -88,50 +90,55 @@ def shares_of(
     return right[0], right[1], right[2], float(np.bincount(plain.argmax(axis=1)).max() / len(plain))
 
 
-def archives(corpus: Corpus, recipe: Recipe, keep: Path | None) -> Iterator[Archive]:
-    """Every draw of every speaker."""
-    heard, random = vectors_of(corpus, recipe, keep), np.random.default_rng(0)
+@dataclass(frozen=True)
+class Speaker:
+    """Of whom a classifier has heard nothing."""
+
+    name: str
+    vectors: np.ndarray
+    """(n, D) float64 of his utterances."""
+    plain: np.ndarray
+    """(n, classes) unadapted logits."""
+    truth: np.ndarray
+    """(n,) class numbers."""
+
+    def archives(self, head: AdaptedHead, neutral: int, random: np.random.Generator) -> Iterator[Archive]:
+        """Every draw.
+
+        Args:
+            head: the adapted classifier.
+            neutral: number of the class of which there is more.
+            random: chance.
+        """
+        for share in SHARES:
+            for _ in range(DRAWS):
+                some = drawn(self.truth, neutral, share, random)
+                shares = shares_of(self.vectors[some], self.plain[some], head, self.truth[some])
+                yield Archive(self.name, share, *shares)
+
+
+def held_out(
+    corpus: Corpus, recipe: Recipe, keep: Path | None
+) -> Iterator[tuple[Speaker, Callable[[float], AdaptedHead]]]:
+    """Each speaker by a classifier of the others, and what fits the adapted one with a shrinkage of the plain one."""
+    heard = vectors_of(corpus, recipe, keep)
     truth, speakers = corpus.class_numbers(corpus.classes), np.array(corpus.speakers)
-    neutral, classes, shrinkage = corpus.classes.index("neutral"), len(corpus.classes), recipe.shrinkage or 0.5
-    for speaker in sorted(set(speakers)):
-        others = speakers[heard.utterance] != speaker
+    clean, classes = heard.copy == 0, len(corpus.classes)
+    means = utterance_means(heard.values[clean].astype(np.float64), heard.utterance[clean], len(truth))
+    for name in sorted(set(speakers)):
+        own, others = speakers == name, speakers[heard.utterance] != name
         values, labels = heard.values[others], truth[heard.utterance[others]]
         names = speakers[heard.utterance[others]].tolist()
-        weights, biases = fit_discriminant(values, labels, classes, shrinkage, names)
-        head = fit_adapted(values, labels, names, heard.copy[others] == 0, classes, shrinkage)
-        rows = np.flatnonzero(~others & (heard.copy == 0))
-        tested = np.unique(heard.utterance[rows])
-        own = np.array(
-            [heard.values[rows][heard.utterance[rows] == each].mean(axis=0, dtype=np.float64) for each in tested]
-        )
-        plain = own @ weights.T + biases
-        yield from archives_of(speaker, own, plain, head, truth[tested], neutral, random)
+        weights, biases = fit_discriminant(values, labels, classes, recipe.shrinkage or 0.5, names)
+        fit = partial(fit_adapted, values, labels, names, clean[others], classes)
+        yield Speaker(name, means[own], means[own] @ weights.T + biases, truth[own]), fit
 
 
-def archives_of(
-    speaker: str,
-    vectors: np.ndarray,
-    plain: np.ndarray,
-    head: AdaptedHead,
-    truth: np.ndarray,
-    neutral: int,
-    random: np.random.Generator,
-) -> Iterator[Archive]:
-    """Every draw of one speaker.
-
-    Args:
-        speaker: his name.
-        vectors: (n, D) of his utterances.
-        plain: (n, classes) unadapted logits.
-        head: the adapted classifier.
-        truth: (n,) class numbers.
-        neutral: number of the class of which there is more.
-        random: chance.
-    """
-    for share in SHARES:
-        for _ in range(DRAWS):
-            some = drawn(truth, neutral, share, random)
-            yield Archive(speaker, share, *shares_of(vectors[some], plain[some], head, truth[some]))
+def archives(corpus: Corpus, recipe: Recipe, keep: Path | None) -> Iterator[Archive]:
+    """Every draw of every speaker."""
+    neutral, random = corpus.classes.index("neutral"), np.random.default_rng(0)
+    for speaker, fit in held_out(corpus, recipe, keep):
+        yield from speaker.archives(fit(recipe.shrinkage or 0.5), neutral, random)
 
 
 def table(found: Sequence[Archive]) -> Iterator[str]:
@@ -166,14 +173,19 @@ def over_speakers(speakers: np.ndarray, before: np.ndarray, after: np.ndarray) -
     return f"{100 * after.mean():.1f}, {100 * gains.mean():+.1f} ({low:.1f} to {high:.1f})"
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def given_corpus(description: str | None) -> tuple[Corpus, Recipe, Path | None]:
+    """What the command line names: a corpus, a recipe, and a folder to keep what was heard in."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", help="a labelled corpus, as evaluate reads it")
     parser.add_argument("--recipe", default="robust", help="whose copies, loudness and shrinkage are taken")
     parser.add_argument("--keep", type=Path, help="folder where what was heard stays")
     given = parser.parse_args()
-    print(*table(list(archives(read_corpus(given.manifest), load_recipe(given.recipe), given.keep))), sep="\n")
+    return read_corpus(given.manifest), load_recipe(given.recipe), given.keep
+
+
+def main() -> None:
+    """Print the table."""
+    print(*table(list(archives(*given_corpus(__doc__)))), sep="\n")
 
 
 if __name__ == "__main__":

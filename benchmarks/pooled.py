@@ -25,6 +25,8 @@ from emoboost.predict import preparation_for
 from emoboost.segment_means import utterance_means
 
 TOGETHER = 16
+Tail = Literal["pad", "align"]
+"""What becomes of an utterance's last segment."""
 MASKED = "masked "
 """In front of a copy's name: SpecAugment hides bands and stretches of what is heard of it."""
 BANDS, STRETCHES = 2, 2
@@ -68,7 +70,7 @@ def pooled(
     copies: Sequence[str],
     source: EncoderSource,
     loudness: float | None,
-    tail: Literal["pad", "align"],
+    tail: Tail,
     keep: Path | None = None,
     seconds: float = 3.0,
     keep_length: bool = False,

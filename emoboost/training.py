@@ -36,7 +36,10 @@ class EpochReport:
 
 
 class Learner(nn.Module):
-    """What is trained: the head and, when a recipe frees parts of the encoders, these before it."""
+    """What is trained: the head and, when a recipe frees parts of the encoders, these before it.
+
+    With `kept`, as `train_head` takes it, the head's classifier alone.
+    """
 
     def __init__(
         self,

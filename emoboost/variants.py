@@ -42,6 +42,7 @@ VARIANTS: Mapping[str, Variant] = {
 }
 """Name on the command line -> variant; the first is the whole model."""
 SMALLEST_FIRST = (ALONE, "mfcc", "spectrogram", "no-attention", WHOLE)
+"""The last would take nothing from any model."""
 
 
 def chosen_variants(text: str) -> list[str]:

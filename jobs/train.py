@@ -197,10 +197,10 @@ def beside(base: ModelFolder, origin: Origin, warnings: Sequence[str]) -> Origin
         warnings: what makes figures on the corpus too good, or may; said, and written into the card.
     """
     theirs = base.config.training.get("licence", "not told")
-    lines = [f"of {base.identity}, whose vectors are kept: {warning}" for warning in warnings]
+    lines = [f"{base.identity}, whose vectors are kept: {warning}" for warning in warnings]
     for line in lines:
         say(f"warning: {line}")
-    notes = [*([origin.notes] if origin.notes else []), *(f"- O{line[1:]}." for line in lines)]
+    notes = [*([origin.notes] if origin.notes else []), *(f"- {line}." for line in lines)]
     licence = f"{origin.licence.rstrip('.')}; of {base.identity}, whose vectors these are: {theirs}"
     return Origin(origin.description, licence, "\n".join(notes))
 

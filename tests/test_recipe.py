@@ -9,6 +9,7 @@ from emoboost.checkpoint import find_model
 from emoboost.config import MfccBranchConfig
 from emoboost.errors import UsageError
 from emoboost.recipe import Recipe, load_recipe
+from emoboost.variants import VARIANTS, variant_of
 
 
 def test_recipe_r() -> None:
@@ -92,3 +93,8 @@ def test_for_the_vectors_of_a_model_takes_what_makes_them_from_it() -> None:
     found = Recipe(name="mine", shrinkage=0.3, patience=2, copies=("clean",)).for_vectors_of(config)
     assert found.head_of(config) == config
     assert (found.name, found.shrinkage, found.copies, found.patience) == ("mine", 0.3, ("clean",), None)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_models_variant_is_found_again(name: str) -> None:
+    assert variant_of(VARIANTS[name].change(find_model().config)) == name
