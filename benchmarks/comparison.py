@@ -11,8 +11,8 @@ def compared(corpus: Corpus, predicted: np.ndarray, reference: np.ndarray) -> st
 
     Args:
         corpus: with true labels and speakers.
-        predicted: (utterances,) class numbers.
-        reference: (utterances,) class numbers of what it is compared with.
+        predicted: (utterances,) or (seeds, utterances) class numbers.
+        reference: likewise, of what it is compared with.
     """
     ua = speaker_bootstrap(corpus.class_numbers(corpus.classes), predicted, corpus.speakers, len(corpus.classes))["ua"]
     low, high = _ends(ua)

@@ -147,10 +147,16 @@ class Guided(nn.Module):
 
 
 def train(
-    features: FrozenFeatures, means: Tensor, labels: np.ndarray, rows: np.ndarray, config: ModelConfig, form: Form
+    features: FrozenFeatures,
+    means: Tensor,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    config: ModelConfig,
+    form: Form,
+    seed: int,
 ) -> Guided:
     """One network on these rows; `means` (S, D) are those of all segments' frames."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     network = Guided(config, form)
     seen = means[torch.from_numpy(rows)]
     network.standardise.set_statistics(seen.mean(0), seen.std(0))
@@ -164,7 +170,7 @@ def train(
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     steps = EPOCHS * -(-len(rows) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    order = np.random.default_rng(0)
+    order = np.random.default_rng(seed)
     for _ in range(EPOCHS):
         shuffled = order.permutation(rows)
         for first in range(0, len(rows), BATCH):
@@ -197,14 +203,16 @@ def vectors_of(network: Guided, features: FrozenFeatures, rows: np.ndarray) -> n
     return np.concatenate(parts)
 
 
-def strict(corpus: Corpus, features: FrozenFeatures, means: Tensor, config: ModelConfig, form: Form) -> np.ndarray:
+def strict(
+    corpus: Corpus, features: FrozenFeatures, means: Tensor, config: ModelConfig, form: Form, seed: int
+) -> np.ndarray:
     """Class numbers of all utterances, each from a network that never heard its speaker."""
     truth, who = corpus.class_numbers(corpus.classes), np.array(corpus.speakers)[features.utterance]
     labels, predicted = truth[features.utterance], np.zeros_like(truth)
     for speaker in sorted(set(corpus.speakers)):
         rows = np.flatnonzero(who != speaker)
         tested = np.flatnonzero((who == speaker) & (features.copy == 0))
-        network = train(features, means, labels, rows, config, form)
+        network = train(features, means, labels, rows, config, form, seed)
         values = vectors_of(network, features, rows)
         center, scale = values.mean(axis=0), values.std(axis=0) + 1e-6
         weights, biases = fit_discriminant(
@@ -230,15 +238,19 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
+    parser.add_argument("--seeds", default="0", help="of training; figures are means over them")
+    parser.add_argument("--forms", default=";".join(FORMS), help="some of these")
     given = parser.parse_args()
     torch.set_num_threads(1)
     corpus, laboratory, features = cached(parser, given)
     means = means_of(features)
     alone = strict_labels(corpus, means.numpy(), features.utterance, features.copy == 0, SHRINKAGE)
+    seeds = [int(seed) for seed in given.seeds.split(",")]
     print("| form of guidance | UA | 95 % interval | against the encoder alone |\n|---|---|---|---|")
     print(f"| none | {compared(corpus, alone, alone)} |", flush=True)
-    for name, form in FORMS.items():
-        predicted = strict(corpus, features, means, laboratory.config, form)
+    for name in given.forms.split(";"):
+        form = FORMS[name]
+        predicted = np.stack([strict(corpus, features, means, laboratory.config, form, seed) for seed in seeds])
         print(f"| {name} | {compared(corpus, predicted, alone)} |", flush=True)
 
 

@@ -27,6 +27,7 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
+    parser.add_argument("--seeds", default="0,1,2,3,4", help="of training; figures are means over them")
     given = parser.parse_args()
     torch.set_num_threads(1)
     corpus, laboratory, features = cached(parser, given)
@@ -36,16 +37,18 @@ def main() -> None:
     labels = truth[features.utterance]
     who, is_clean = np.array(corpus.speakers)[features.utterance], features.copy == 0
     names = [ALONE, *(name for name in VARIANTS if name != ALONE)]
-    alone = np.zeros_like(truth)
+    seeds = [int(seed) for seed in given.seeds.split(",")]
+    alone = np.zeros((len(seeds), len(truth)), np.int64)
     print("| variant | UA | 95 % interval | against the encoder alone |\n|---|---|---|---|")
     for name, config in configs_of(names, laboratory.config).items():
-        predicted = np.zeros_like(truth)
+        predicted = np.zeros_like(alone)
         for speaker in sorted(set(corpus.speakers)):
             rows, tested = np.flatnonzero(who != speaker), np.flatnonzero((who == speaker) & is_clean)
-            trained = train_head(features, labels, rows, config, recipe, 0, speakers=who.tolist())
-            logits = segment_outputs(trained.learner, features, tested).logits.numpy()
             numbers, number = np.unique(features.utterance[tested], return_inverse=True)
-            predicted[numbers] = utterance_means(logits, number, len(numbers)).argmax(axis=1)
+            for run, seed in enumerate(seeds):
+                trained = train_head(features, labels, rows, config, recipe, seed, speakers=who.tolist())
+                logits = segment_outputs(trained.learner, features, tested).logits.numpy()
+                predicted[run, numbers] = utterance_means(logits, number, len(numbers)).argmax(axis=1)
         alone = predicted if name == ALONE else alone
         print(f"| {VARIANTS[name].title} | {compared(corpus, predicted, alone)} |", flush=True)
 
