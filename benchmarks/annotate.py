@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 os.environ.update(OMP_WAIT_POLICY="PASSIVE", OMP_NUM_THREADS="1")
@@ -94,7 +95,7 @@ def ceiling(model: str) -> float:
     return float(total)
 
 
-def network_alone(model: str, ready: "multiprocessing.Barrier", rates: "multiprocessing.Queue[float]") -> None:
+def network_alone(model: str, ready: Barrier, rates: "multiprocessing.Queue[float]") -> None:
     import torch
 
     from emoboost.predict import SUB_BATCH, load_model

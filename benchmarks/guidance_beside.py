@@ -31,8 +31,8 @@ def statistics(features: FrozenFeatures) -> tuple[np.ndarray, np.ndarray, np.nda
         assert mfcc is not None
         assert image is not None
         spoken = (valid * mfcc.shape[1] // frames.shape[1]).clamp(1)
-        seen = torch.cat([image.mean(1), image.amax(1)], dim=1)
-        parts.append((over_valid(frames, valid)[0], torch.cat(over_valid(mfcc, spoken), dim=1), seen))
+        looked_at = torch.cat([image.mean(1), image.amax(1)], dim=1)
+        parts.append((over_valid(frames, valid)[0], torch.cat(over_valid(mfcc, spoken), dim=1), looked_at))
     encoder, heard, seen = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
     return encoder, heard, seen
 
