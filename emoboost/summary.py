@@ -18,6 +18,12 @@ TRUTH = "manifest_label"
 CALIBRATED_ON = f"{METADATA_PREFIX}calibrated_on".encode()
 
 
+def calibration_of(part: pa.Table) -> str | None:
+    """The speech that the model of a part was calibrated on, in its user's words; None where it was not."""
+    words: bytes | None = (part.schema.metadata or {}).get(CALIBRATED_ON)
+    return words.decode(errors="replace") if words else None
+
+
 @dataclass
 class Counts:
     """Running totals over parts."""
@@ -38,8 +44,7 @@ class Counts:
     def add(self, part: pa.Table) -> None:
         """Count one part's rows."""
         self.utterances += len(part)
-        if words := (part.schema.metadata or {}).get(CALIBRATED_ON):
-            self.calibrated_on = words.decode(errors="replace")
+        self.calibrated_on = calibration_of(part) or self.calibrated_on
         self.seconds += pc.sum(part["duration"]).as_py() or 0.0
         self.segments += pc.sum(part["n_segments"]).as_py() or 0
         self.many_segments += pc.sum(pc.greater(part["n_segments"], MANY_SEGMENTS)).as_py() or 0

@@ -26,11 +26,11 @@ from jobs.exits import Exit
 from jobs.planning import parse_channel
 from jobs.progress import progress
 from jobs.score_model import heard_before, warnings_of
-from jobs.train import published_whole, refuse_taken
+from jobs.train import published_whole, refuse_taken, training_audio
 
 UTTERANCES = 16
 """That are read and heard at a time."""
-COPIED = (TRAINED, FROZEN, ADAPTED, TRAINING_AUDIO, CONFUSION_PICTURE)
+COPIED = (TRAINED, FROZEN, ADAPTED, CONFUSION_PICTURE)
 """Files that the new model has as the old one has them, where that has them."""
 UA_FALLS = "\nUA falls: some classes win less often than before. To search for one, sort by its score."
 
@@ -87,7 +87,7 @@ def calibrate_command(options: CalibrateOptions, *, as_json: bool) -> Exit:
                 "more of your speech, or write it all the same with --anyway"
             )
         try:
-            written = write_model(place, folder, config)
+            written = write_model(place, folder, config, training_audio(truth.corpus, found, folder.training_audio))
         except OSError as error:
             raise OutputError(
                 f"{options.output}: cannot be written ({error.strerror or error}); free space, or choose another "
@@ -247,8 +247,14 @@ def text_of(config: ModelConfig) -> str:
     )
 
 
-def write_model(place: Path, folder: ModelFolder, config: ModelConfig) -> ModelFolder:
+def write_model(place: Path, folder: ModelFolder, config: ModelConfig, heard: str) -> ModelFolder:
     """Write the new model's folder; its weights are the old one's, byte for byte.
+
+    Args:
+        place: an empty folder.
+        folder: the old model's.
+        config: the new one's.
+        heard: which audio both were fitted on, as `ModelFolder.training_audio` reads it.
 
     Raises:
         OSError: it cannot be written.
@@ -257,6 +263,7 @@ def write_model(place: Path, folder: ModelFolder, config: ModelConfig) -> ModelF
     for name in COPIED:
         if folder.weight_file(name).is_file():
             shutil.copyfile(folder.weight_file(name), place / name)
+    (place / TRAINING_AUDIO).write_text(heard, encoding="utf-8")
     (place / CARD).write_text(calibrated_card(folder.card, config), encoding="utf-8")
     (place / CONFIG).write_text(config.to_json(), encoding="utf-8")
     written = find_model(place)

@@ -31,7 +31,7 @@ from emoboost.storm import STORAGE_ERRORS
 from emoboost.temporary import temporary_folder
 from emoboost.utterance import Utterance
 from jobs.console import say
-from jobs.outputs import ledger_of
+from jobs.outputs import ledger_of, refuse_relabelled
 from jobs.progress import NowAndThen
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def open_or_plan(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
     folder = output_folder(options)
     rows = row_options(options, model)
     found = ledger = Ledger.open(folder)
+    if found is not None:
+        refuse_relabelled(found)
     if ledger is None:
         with temporary_folder() as planned:
             ledger = Ledger.create(folder, plan_locally(options, rows, planned), planned)
@@ -134,6 +136,7 @@ def describe_plan(options: "AnnotateOptions") -> dict[str, object]:
     if ledger is None:
         folder.check_writable()
     else:
+        refuse_relabelled(ledger)
         digest = open_source(options.manifest, options.access).digest()
         refuse_other_plan(ledger, digest, rows, command_with_output(another(output_of(options))))
     with temporary_folder() as planned:
@@ -158,6 +161,7 @@ def fitting_output(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
         OutputError: it is none, or was made with another model or other options.
     """
     old = ledger_of(str(options.reuse), options.access.storage_options)
+    refuse_relabelled(old)
     refuse_unfit(row_options(options, model), old.plan)
     return old
 

@@ -188,11 +188,12 @@ def speaker_column(plan: Plan, asked: str | None) -> str | None:
     if asked is None:
         return None
     column = plan.renames.get(asked, asked)
-    names = ["uri", *plan.carried.names]
-    if column not in names:
+    if column not in ("uri", *plan.carried.names):
+        theirs = {carried: name for name, carried in plan.renames.items()}
+        names = ["uri", *(theirs.get(name, name) for name in plan.carried.names)]
         near = get_close_matches(asked, names, n=1)
         known = f"perhaps {near[0]!r}" if near else f"there are {', '.join(names)}"
-        raise UsageError(f"--adapt {shown(asked)}: the manifest has no such column; {known}")
+        raise UsageError(f"--adapt {shown(asked)}: the output carries no such column of its manifest; {known}")
     if column != "uri" and pa.types.is_nested(kind := plan.carried.field(column).type):
         raise UsageError(f"--adapt {shown(asked)}: holds {kind}, no names; give the column that tells speakers apart")
     return column

@@ -40,6 +40,7 @@ from emoboost.priors import CLASS_SHARES
 from emoboost.recipe import Recipe
 from emoboost.scoring import pooled_temperature, scores_of
 from emoboost.storage import Folder
+from emoboost.survey import Survey
 from emoboost.temporary import temporary_folder
 from emoboost.training import EpochReport, Trained, train_head
 from emoboost.trials import adapted_head
@@ -147,7 +148,7 @@ def _train(
         training=provenance(facts, laboratory.corpus, hash_corpus(laboratory), options.recipe, options.seed)
         | ({} if base is None else {VECTORS_OF: base.identity}),
     )
-    heard = training_audio(laboratory, {} if base is None else base.training_audio)
+    heard = training_audio(laboratory.corpus, laboratory.found, {} if base is None else base.training_audio)
     try:
         return _write(output, laboratory, config, facts, heard, trained, adapted)
     except OSError as error:
@@ -175,15 +176,15 @@ def _write(
     return save_model(folder, config, trained.head.state_dict(), frozen, adapted)
 
 
-def training_audio(laboratory: Laboratory, before: Mapping[str, str] = MappingProxyType({})) -> str:
+def training_audio(corpus: Corpus, found: Survey, before: Mapping[str, str] = MappingProxyType({})) -> str:
     """What `ModelFolder.training_audio` reads.
 
     Args:
-        laboratory: with the corpus.
-        before: what vectors were trained on that the classifier reads.
+        corpus: whose labels were learned.
+        found: its audio.
+        before: what was learned from earlier, by what is kept of another model.
     """
-    utterances = laboratory.corpus.utterances
-    pairs = zip(laboratory.found.audio, utterances, strict=True)
+    pairs = zip(found.audio, corpus.utterances, strict=True)
     heard = {**before, **{audio: " ".join(utterance.utterance_id.split()) for audio, utterance in pairs}}
     return "".join(sorted(f"{audio} {name}\n" for audio, name in heard.items()))
 

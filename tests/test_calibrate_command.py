@@ -47,12 +47,14 @@ from emoboost.ledger import SUCCESS
 from emoboost.predict import load_model
 from emoboost.priors import trained_on
 from emoboost.summary import CALIBRATED_ON
+from emoboost.survey import survey
 from emoboost.truth import read_truth
 from jobs.calibrate import CalibrateOptions, calibrate_command
 from jobs.cli import app
 from jobs.console import calibration_text, summary_text
 from jobs.exits import Exit
 from jobs.model import show_command
+from jobs.score_model import heard_before
 
 ROWS = len(spans())
 
@@ -102,12 +104,19 @@ def manifest(tmp_path_factory: pytest.TempPathFactory, clips: list[Path]) -> Pat
 
 class TestTheNewModel:
     def test_its_weights_are_the_old_ones_byte_for_byte(self, before: ModelFolder, calibrated: ModelFolder) -> None:
-        for name in (TRAINED, FROZEN, TRAINING_AUDIO):
+        for name in (TRAINED, FROZEN):
             assert (calibrated.path / name).read_bytes() == (before.path / name).read_bytes()
         assert calibrated.config.weights == before.config.weights
         calibrated.verify()
         for name, tensor in load_network(calibrated).state_dict().items():
             assert torch.equal(tensor, load_network(before).state_dict()[name])
+
+    def test_it_knows_what_it_was_fitted_on(self, calibrated: ModelFolder, labels: list[str], tmp_path: Path) -> None:
+        corpus = read_truth(str(write_truth(tmp_path / "t.csv", labels, speaker=speakers())), CLASSES).corpus
+        found = survey(corpus, 16_000)
+        ids = [utterance.utterance_id for utterance in corpus.utterances]
+        assert calibrated.training_audio == {"0123": "somebody", **dict(zip(found.audio, ids, strict=True))}
+        assert heard_before(calibrated, corpus, found) == ids
 
     def test_what_changed(self, before: ModelFolder, calibrated: ModelFolder) -> None:
         old, new = json.loads(before.config.to_json()), json.loads(calibrated.config.to_json())
@@ -195,6 +204,15 @@ class TestOutputsOfIt:
         assert "Scores   probabilities on speech like that of the calibration: our calls, recorded in 2026" in text
         assert "not calibrated" not in text
 
+    def test_scored_say_that_figures_may_be_too_good(self, calibrated: ModelFolder, tmp_path: Path) -> None:
+        (tmp_path / "m.csv").write_text("path,start,end\n" + "".join(f"{c},{a},{b}\n" for c, a, b in spans()[:40]))
+        ledger = annotated(tmp_path / "m.csv", tmp_path / "out", calibrated)
+        truth = pq.read_table(tmp_path / "out/labels").select(["utterance_id"])
+        pq.write_table(truth.append_column("human_label", [["anger"] * len(truth)]), tmp_path / "t.parquet")
+        result = CliRunner().invoke(app, ["score", ledger.folder.display, "--truth", str(tmp_path / "t.parquet")])
+        assert result.exit_code == Exit.COMPLETE, result.output
+        assert "calibrated on our calls, recorded in 2026: if these rows were among that" in result.stdout
+
     def test_of_a_model_that_is_not(self, tiny_model: ModelFolder, manifest: Path, tmp_path: Path) -> None:
         ledger = annotated(manifest, tmp_path / "out", tiny_model)
         (part,) = (tmp_path / "out/labels").iterdir()
@@ -280,8 +298,6 @@ class TestWhatItPrints:
     def test_training_data_is_told(
         self, before: ModelFolder, labels: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        from emoboost.survey import survey
-
         truth = write_truth(tmp_path / "t.csv", labels)
         read = read_truth(str(truth), CLASSES)
         heard = survey(read.corpus, 16_000).audio[0]

@@ -565,7 +565,7 @@ class TestModelFolder:
 def test_ids_of_training_data_with_other_samples_are_told(laboratory: Laboratory, tiny_model: ModelFolder) -> None:
     corpus, found = laboratory.corpus, laboratory.found
     known = Path(shutil.copytree(tiny_model.path, laboratory.cache.folder.parent / "known"))
-    (known / TRAINING_AUDIO).write_text(training_audio(laboratory))
+    (known / TRAINING_AUDIO).write_text(training_audio(corpus, found))
     folder = find_model(known)
     assert len(heard_before(folder, corpus, found)) == 12
     other = dataclasses.replace(found, audio=["0" * 64] * 12)

@@ -26,8 +26,10 @@ from emoboost.priors import corrected
 from emoboost.schema import RELABELLED, probability_column
 from emoboost.storage import Folder
 from emoboost.voices import Guard, Listening, Reason
+from jobs.annotate import AnnotateOptions
 from jobs.exits import Exit
 from jobs.finishing import checked
+from jobs.planning import describe_plan
 from jobs.relabel import Relabelled, relabel
 from jobs.relabel_command import relabel_command
 from jobs.relabel_plan import RelabelOptions, Source
@@ -314,6 +316,17 @@ class TestGuarantee:
         with pytest.raises(DamagedError, match=r"0000001\.parquet was edited"):
             run(output, model)
 
+    def test_annotate_does_not_go_on_with_it(self, output: Ledger, model: ModelFolder, manifest: Path) -> None:
+        _, ledger = run(output, model, adapt="speaker")
+        with pytest.raises(UsageError, match="was made by relabel, not from recordings"):
+            planned(manifest, ledger.folder.path(), model)
+        for options in (
+            {"output": ledger.folder.url},
+            {"output": f"{output.folder.url}-new", "reuse": ledger.folder.url},
+        ):
+            with pytest.raises(UsageError, match="was made by relabel, not from recordings"):
+                describe_plan(AnnotateOptions(manifest=str(manifest), model=str(model.path), **options))
+
     def test_commands_that_need_recordings(self, output: Ledger, model: ModelFolder) -> None:
         _, ledger = run(output, model)
         options = RetryOptions(output=ledger.folder.url, types=error_types([]), model=str(model.path))
@@ -335,9 +348,10 @@ class TestGuarantee:
 
 class TestRefused:
     def test_a_column_that_is_not_there(self, output: Ledger, model: ModelFolder) -> None:
-        with pytest.raises(UsageError, match="--adapt 'speakr': the manifest has no such column; perhaps 'speaker'"):
+        message = "--adapt 'speakr': the output carries no such column of its manifest; perhaps 'speaker'"
+        with pytest.raises(UsageError, match=message):
             run(output, model, adapt="speakr")
-        with pytest.raises(UsageError, match="no such column; there are uri, speaker, corpus, manifest_adapted, known"):
+        with pytest.raises(UsageError, match="its manifest; there are uri, speaker, corpus, adapted, known"):
             run(output, model, adapt="zzz")
 
     def test_one_value_for_all(self, output: Ledger, model: ModelFolder) -> None:

@@ -316,6 +316,7 @@ class TestTruth:
         text = run(output, file).stdout
         assert "120 rows have a label of a person and of the model." in text
         assert "Rows with a label of a person and none of the model (no label), left out: 10." in text
+        assert "What was left out counts nowhere, whatever the model says of it" in text
 
     @pytest.mark.parametrize("options", [{"sep": ";"}, {"sep": "\t", "encoding": "utf-8-sig"}])
     def test_what_spreadsheets_save(
@@ -478,6 +479,9 @@ class TestFolder:
         assert line.split()[2:] == [f"{100 * found['wa']['value']:.1f}", f"{100 * low:.1f}", "to", f"{100 * high:.1f}"]
         assert "Figures are weighted by the column weight" in result.stdout
         assert "Intervals resample 7 speakers" in result.stdout
+        assert "left out" not in result.stdout
+        assert "calibrated on" not in result.stdout
+        assert found["calibrated_on"] is None
         assert result.stdout.splitlines()[-1] == f"Report   {tmp_path / 'report/score.md'}"
 
 

@@ -66,7 +66,7 @@ class Classes:
                 return self.names.index(mapped)
             raise UnknownClassError(
                 f"becomes {mapped!r} by the class map, which is none of what it makes of the model's classes "
-                f"({', '.join(self.names)}); leave that label out of the map"
+                f"({', '.join(self.names)}); leave it empty, or give a map of your own that leaves it out"
             )
         if name in EMOTIONS or name in self.model:
             return None

@@ -17,6 +17,7 @@ from emoboost.manifest.problems import Problem
 from emoboost.review.classes import Classes
 from emoboost.review.truth import FEWEST, ID, SPEAKER, Judgement, Truth
 from emoboost.schema import Status, classes_of, probability_column
+from emoboost.summary import calibration_of
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Judged:
     """Rows that a person labelled and the model could not, because their recording could not be read."""
     confidences: np.ndarray
     """(labelled rows of the output,) ascending."""
+    calibrated_on: str | None
+    """The speech that the model was calibrated on; None where it was not."""
 
     @property
     def predicted(self) -> np.ndarray:
@@ -90,9 +93,11 @@ def judge(
     ids = pa.array(sorted(wanted), pa.string())
     found: dict[str, _Answer] = {}
     confidences: list[np.ndarray] = []
+    calibrated_on = None
     shards = sorted(ledger.finished())
     read = [ID, "status", *columns, *([speaker] if speaker else [])]
     for done, part in enumerate(ahead(lambda shard: ledger.read_part(shard, read), shards), 1):
+        calibrated_on = calibration_of(part) or calibrated_on
         ok = np.asarray(pc.equal(part["status"], Status.OK.value))
         rows = np.stack([np.asarray(part[name], np.float64) for name in columns], axis=1)
         confidences.append(classes.probabilities(rows[ok]).max(axis=1))
@@ -101,7 +106,8 @@ def judge(
             said = _speaker(part, speaker, int(row))
             found[name] = _Answer(rows[row] if ok[row] else None, said)
         progress(done)
-    return _judged(ledger, truth, _answers(ledger, truth, found), classes, np.sort(np.concatenate(confidences)))
+    answers = _answers(ledger, truth, found)
+    return _judged(ledger, truth, answers, classes, np.sort(np.concatenate(confidences)), calibrated_on)
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,12 @@ def _answers(ledger: Ledger, truth: Truth, found: dict[str, _Answer]) -> list[_A
 
 
 def _judged(
-    ledger: Ledger, truth: Truth, answers: Sequence[_Answer], classes: Classes, confidences: np.ndarray
+    ledger: Ledger,
+    truth: Truth,
+    answers: Sequence[_Answer],
+    classes: Classes,
+    confidences: np.ndarray,
+    calibrated_on: str | None,
 ) -> Judged:
     pairs = [
         (judgement, answer.probabilities, answer.speaker)
@@ -172,4 +183,5 @@ def _judged(
         speakers=None if None in speakers else [speaker or "" for speaker in speakers],
         no_label=no_label,
         confidences=confidences,
+        calibrated_on=calibrated_on,
     )

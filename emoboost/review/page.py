@@ -91,6 +91,16 @@ def facts_of(score: Score) -> list[str]:
         if score.weighted
         else "There is no column weight: every row counts the same, and figures are of these rows."
     )
+    if score.empty or score.left_out:
+        facts.append(
+            "What was left out counts nowhere, whatever the model says of it: all figures are of speech that people "
+            "gave one of these classes, and too good for the rest."
+        )
+    if score.calibrated_on is not None:
+        facts.append(
+            f"The model was calibrated on {score.calibrated_on}: if these rows were among that, the figures are too "
+            "good; score others."
+        )
     if score.units < 2:
         return [*facts, f"There are no intervals, because there is only one {score.unit}."]
     return [*facts, f"Intervals resample {score.units:,} {score.unit}s, {INTERVAL}s by bootstrap."]

@@ -92,6 +92,8 @@ class Score:
     thresholds: Sequence[Threshold]
     labelled_rows: int
     """Rows of the whole output that have a label."""
+    calibrated_on: str | None
+    """The speech that the model was calibrated on; None where it was not."""
 
     def to_dict(self) -> dict[str, Any]:
         """For programs: plain values, None where a figure does not exist."""
@@ -117,6 +119,7 @@ class Score:
             "risk_coverage": [dict(vars(point)) for point in self.risk_coverage],
             "thresholds": [dict(vars(threshold)) for threshold in self.thresholds],
             "labelled_rows": self.labelled_rows,
+            "calibrated_on": self.calibrated_on,
         }
 
     def _bins(self) -> list[dict[str, Any]]:
@@ -168,6 +171,7 @@ def score(judged: Judged, truth: Truth, output: str, classes: Sequence[str]) -> 
         risk_coverage=_kept(judged),
         thresholds=[_threshold(judged, wanted) for wanted in WANTED],
         labelled_rows=len(judged.confidences),
+        calibrated_on=judged.calibrated_on,
     )
 
 

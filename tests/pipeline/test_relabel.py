@@ -57,7 +57,7 @@ def test_from_recordings_to_adapted_labels(annotated: Result, place: Path, shell
 def test_what_cannot_be_is_said_before_any_work(annotated: Result, place: Path, shell: Shell) -> None:
     assert annotated.code == 0
     for more, said in (
-        (["--adapt", "wo"], "--adapt 'wo': the manifest has no such column; perhaps 'who'"),
+        (["--adapt", "wo"], "--adapt 'wo': the output carries no such column of its manifest; perhaps 'who'"),
         (["--adapt", "uri", "--model", "whisper-base-emodb"], "annotate again with the new model"),
         (["--prior", "most"], "'most': no such mix of classes; give train, uniform, estimate, or a file"),
     ):
