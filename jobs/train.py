@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -148,7 +147,7 @@ def _train(
         training=provenance(facts, laboratory.corpus, hash_corpus(laboratory), options.recipe, options.seed)
         | ({} if base is None else {VECTORS_OF: base.identity}),
     )
-    heard = training_audio(laboratory.corpus, laboratory.found, {} if base is None else base.training_audio)
+    heard = training_audio(laboratory.corpus, laboratory.found, None if base is None else base.training_audio)
     try:
         return _write(output, laboratory, config, facts, heard, trained, adapted)
     except OSError as error:
@@ -176,16 +175,19 @@ def _write(
     return save_model(folder, config, trained.head.state_dict(), frozen, adapted)
 
 
-def training_audio(corpus: Corpus, found: Survey, before: Mapping[str, str] = MappingProxyType({})) -> str:
+def training_audio(corpus: Corpus, found: Survey, before: Mapping[str, str] | None = None) -> str:
     """What `ModelFolder.training_audio` reads.
 
     Args:
         corpus: whose labels were learned.
         found: its audio.
-        before: what was learned from earlier, by what is kept of another model.
+        before: what another model, of which something is kept, was trained on; None where there is no other model. One
+            that does not say it leaves the new model unable to say it, too, so that every corpus is warned of.
     """
+    if before is not None and not before:
+        return ""
     pairs = zip(found.audio, corpus.utterances, strict=True)
-    heard = {**before, **{audio: " ".join(utterance.utterance_id.split()) for audio, utterance in pairs}}
+    heard = {**(before or {}), **{audio: " ".join(utterance.utterance_id.split()) for audio, utterance in pairs}}
     return "".join(sorted(f"{audio} {name}\n" for audio, name in heard.items()))
 
 

@@ -54,7 +54,7 @@ from jobs.cli import app
 from jobs.console import calibration_text, summary_text
 from jobs.exits import Exit
 from jobs.model import show_command
-from jobs.score_model import heard_before
+from jobs.score_model import heard_before, warnings_of
 
 ROWS = len(spans())
 
@@ -117,6 +117,16 @@ class TestTheNewModel:
         ids = [utterance.utterance_id for utterance in corpus.utterances]
         assert calibrated.training_audio == {"0123": "somebody", **dict(zip(found.audio, ids, strict=True))}
         assert heard_before(calibrated, corpus, found) == ids
+
+    def test_what_the_old_one_does_not_say_it_cannot_say(
+        self, tiny_model: ModelFolder, labels: list[str], tmp_path: Path
+    ) -> None:
+        truth = write_truth(tmp_path / "t.csv", labels, speaker=speakers())
+        calibrate(tiny_model.path, truth, tmp_path / "mine", anyway=True)
+        folder = find_model(tmp_path / "mine")
+        assert folder.training_audio == {}
+        (line,) = warnings_of(folder, read_truth(str(truth), CLASSES).corpus, [])
+        assert "does not say which audio it was trained on" in line
 
     def test_what_changed(self, before: ModelFolder, calibrated: ModelFolder) -> None:
         old, new = json.loads(before.config.to_json()), json.loads(calibrated.config.to_json())

@@ -568,6 +568,9 @@ def test_ids_of_training_data_with_other_samples_are_told(laboratory: Laboratory
     (known / TRAINING_AUDIO).write_text(training_audio(corpus, found))
     folder = find_model(known)
     assert len(heard_before(folder, corpus, found)) == 12
+    known_before = training_audio(corpus, found, {"0123": "somebody"})
+    assert sorted(known_before.splitlines()) == sorted(["0123 somebody", *training_audio(corpus, found).splitlines()])
+    assert training_audio(corpus, found, {}) == ""
     other = dataclasses.replace(found, audio=["0" * 64] * 12)
     assert heard_before(folder, corpus, other) == []
     (line,) = warnings_of(folder, corpus, [])
