@@ -25,6 +25,7 @@ from emoboost.discriminant import fit_discriminant
 from emoboost.frozen import Batch, FrozenFeatures
 from emoboost.model import ALEXNET_CHANNELS, MfccGuidance, SpectrogramGuidance, Standardise
 from emoboost.segment_means import utterance_means
+from jobs.lab_arguments import parse_seeds
 
 SHRINKAGE = 0.6
 EPOCHS = 6
@@ -239,13 +240,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
     parser.add_argument("--seeds", default="0", help="of training; figures are means over them")
-    parser.add_argument("--forms", default=";".join(FORMS), help="some of these")
+    parser.add_argument("--forms", default=";".join(FORMS), help="some of these, with ; between them")
     given = parser.parse_args()
     torch.set_num_threads(1)
     corpus, laboratory, features = cached(parser, given)
     means = means_of(features)
     alone = strict_labels(corpus, means.numpy(), features.utterance, features.copy == 0, SHRINKAGE)
-    seeds = [int(seed) for seed in given.seeds.split(",")]
+    seeds = parse_seeds(given.seeds, "--seeds")
     print("| form of guidance | UA | 95 % interval | against the encoder alone |\n|---|---|---|---|")
     print(f"| none | {compared(corpus, alone, alone)} |", flush=True)
     for name in given.forms.split(";"):

@@ -19,6 +19,7 @@ from emoboost.recipe import load_recipe
 from emoboost.segment_means import utterance_means
 from emoboost.training import segment_outputs, train_head
 from emoboost.variants import ALONE, VARIANTS, configs_of
+from jobs.lab_arguments import parse_seeds
 
 SHRINKAGE = 0.6
 
@@ -27,7 +28,7 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser)
-    parser.add_argument("--seeds", default="0,1,2,3,4", help="of training; figures are means over them")
+    parser.add_argument("--seeds", default="0", help="of training; figures are means over them")
     given = parser.parse_args()
     torch.set_num_threads(1)
     corpus, laboratory, features = cached(parser, given)
@@ -37,7 +38,7 @@ def main() -> None:
     labels = truth[features.utterance]
     who, is_clean = np.array(corpus.speakers)[features.utterance], features.copy == 0
     names = [ALONE, *(name for name in VARIANTS if name != ALONE)]
-    seeds = [int(seed) for seed in given.seeds.split(",")]
+    seeds = parse_seeds(given.seeds, "--seeds")
     alone = np.zeros((len(seeds), len(truth)), np.int64)
     print("| variant | UA | 95 % interval | against the encoder alone |\n|---|---|---|---|")
     for name, config in configs_of(names, laboratory.config).items():

@@ -159,6 +159,7 @@ def fitting_output(options: "AnnotateOptions", model: ModelFolder) -> Ledger:
 
     Raises:
         OutputError: it is none, or was made with another model or other options.
+        UsageError: it was made by relabel.
     """
     old = ledger_of(str(options.reuse), options.access.storage_options)
     refuse_relabelled(old)
